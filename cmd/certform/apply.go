@@ -1,0 +1,420 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/certform/certform/orchestrator/apply"
+	"github.com/certform/certform/orchestrator/block"
+	"github.com/certform/certform/orchestrator/config"
+	"github.com/certform/certform/orchestrator/event"
+	"github.com/certform/certform/orchestrator/plan"
+	"github.com/certform/certform/orchestrator/state"
+	"github.com/certform/certform/orchestrator/world"
+	"github.com/spf13/cobra"
+)
+
+// applyFlags are those of apply alone.
+type applyFlags struct {
+	plan        planFlags
+	approve     bool
+	expect      string
+	lockTimeout time.Duration
+	cleanup     time.Duration
+}
+
+func applyCommand(o *options) *cobra.Command {
+	var f applyFlags
+	c := &cobra.Command{
+		Use:   "apply [PLAN]",
+		Short: "Make the world as the configuration says, until every endpoint serves it",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				for _, name := range []string{"target", "replace", "upkeep", "expect"} {
+					if c.Flags().Changed(name) {
+						return fmt.Errorf("-%s does not go with a saved plan: what is done was decided when it was made", name)
+					}
+				}
+				return o.apply(c.Context(), f, args[0])
+			}
+			return o.apply(c.Context(), f, "")
+		},
+	}
+	configFlags(c, o)
+	f.plan.add(c)
+	c.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
+	c.Flags().StringVar(&f.expect, "expect", "", "go on only if the plan made now has this id or digest")
+	c.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long to wait for another runner that works on a certificate")
+	c.Flags().DurationVar(&f.cleanup, "cleanup-timeout", 2*time.Minute, "how long to wait for TXT values to be gone")
+	return c
+}
+
+// apply plans, asks, and makes it true; or does what a saved plan says, where
+// the world is still as it was.
+func (o *options) apply(ctx context.Context, f applyFlags, file string) error {
+	var saved *plan.Plan
+	if file != "" {
+		var err error
+		if saved, err = readPlan(file); err != nil {
+			return err
+		}
+		f.plan = planFlags{upkeep: string(saved.Upkeep)}
+	}
+	cfg, err := o.load()
+	if err != nil {
+		return err
+	}
+	ctx, stop, done := interruptible(ctx, o)
+	defer done()
+	p, facts, err := o.review(ctx, cfg, f, saved, stop)
+	if err == nil && p != nil {
+		select {
+		case <-stop:
+			err = errNotBegun
+		default:
+			err = o.execute(ctx, cfg, f, p, facts, saved, stop)
+		}
+	}
+	if context.Cause(ctx) == errInterrupted {
+		return &codeError{exitInterrupted, silent(err)}
+	}
+	return err
+}
+
+// errNotBegun is for a run that was interrupted before it did anything.
+var errNotBegun = &codeError{exitError, errors.New("stopped before anything was done")}
+
+// silent is err without what an interrupt makes of every error.
+func silent(err error) error {
+	var c *codeError
+	if errors.Is(err, context.Canceled) || errors.As(err, &c) && c.err == nil {
+		return nil
+	}
+	return err
+}
+
+// review shows what would be done, reading only, and asks. A nil plan without
+// an error means that there is nothing to do.
+func (o *options) review(ctx context.Context, cfg *config.Config, f applyFlags, saved *plan.Plan, stop <-chan struct{}) (*plan.Plan, plan.Facts, error) {
+	s, err := o.look(ctx, cfg, o.progress())
+	if err != nil {
+		return nil, plan.Facts{}, err
+	}
+	defer s.Close()
+	if saved != nil {
+		return saved, plan.Facts{}, s.stale(saved)
+	}
+	facts, err := s.facts(ctx, f.plan)
+	if err != nil {
+		return nil, facts, err
+	}
+	p := plan.Make(facts)
+	if f.expect != "" && f.expect != p.ID && f.expect != p.Digest {
+		return nil, facts, &codeError{exitStale, world.Hint(fmt.Errorf("the plan made now is %s, not %s: what was reviewed is no longer what would be done", p.ID, f.expect),
+			"run certform plan, and review it again")}
+	}
+	if err := o.showPlan(p, ""); err != nil {
+		return nil, facts, err
+	}
+	if f.plan.upkeep == string(plan.Exclude) && !p.Changes() {
+		return nil, facts, o.nothingToDo(p)
+	}
+	if f.approve {
+		return p, facts, nil
+	}
+	return p, facts, o.ask(ctx, stop)
+}
+
+// nothingToDo ends an apply that has no steps: well, unless the plan itself
+// could not be made whole.
+func (o *options) nothingToDo(p *plan.Plan) error {
+	for _, it := range p.Items {
+		if len(it.Errors) > 0 {
+			return exit(exitFailed)
+		}
+		for _, v := range it.Places {
+			if v.Will == "unread" {
+				return &codeError{exitFailed, fmt.Errorf("certificate %s: place %s: %s", it.Address, v.ID, v.Now)}
+			}
+		}
+	}
+	return nil
+}
+
+// stale refuses a saved plan that was made of another state or configuration.
+func (s *session) stale(saved *plan.Plan) error {
+	if saved.ConfigDigest != s.cfg.Digest {
+		return &codeError{exitStale, errors.New("the plan was made of another configuration or other variables; plan again")}
+	}
+	if saved.Lineage != s.meta.Lineage {
+		if saved.Lineage == "" && s.store != nil {
+			// Planned on an empty state: the certificates' own bases decide.
+			return nil
+		}
+		return &codeError{exitStale, errors.New("the plan was made of another state; plan again")}
+	}
+	return nil
+}
+
+// ask wants the word "yes". An interrupt is an answer too.
+func (o *options) ask(ctx context.Context, stop <-chan struct{}) error {
+	fmt.Fprintf(o.errs, "\n%s Only \"yes\" goes on: ", o.paint(bold, "Apply this?"))
+	type answer struct {
+		line string
+		err  error
+	}
+	given := make(chan answer, 1)
+	go func() { // a read from a terminal cannot be called off; it ends with the process
+		line, err := bufio.NewReader(o.in).ReadString('\n')
+		given <- answer{line, err}
+	}()
+	var a answer
+	select {
+	case a = <-given:
+	case <-stop:
+		return errNotBegun
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if strings.TrimSpace(a.line) == "yes" {
+		return nil
+	}
+	if a.err != nil && a.line == "" {
+		fmt.Fprintln(o.errs)
+		return &codeError{exitError, errors.New("nobody answered; say -auto-approve where nobody can")}
+	}
+	return &codeError{exitError, errors.New("not applied")}
+}
+
+// surveyGood is how long what a review saw is good for the run that follows:
+// where a person thought about it for longer, the world is looked at again.
+const surveyGood = 30 * time.Second
+
+// execute changes the world: it opens the state for writing, makes sure of
+// what the plan rests on, and does it.
+func (o *options) execute(ctx context.Context, cfg *config.Config, f applyFlags, p *plan.Plan, facts plan.Facts, saved *plan.Plan, stop <-chan struct{}) error {
+	view := o.view()
+	defer view.Close()
+	s, err := o.change(ctx, cfg, view.Listen)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if saved != nil {
+		if done, err := s.alreadyApplied(ctx, saved); done || err != nil {
+			return err
+		}
+	}
+	runner, err := apply.StartRunner(ctx, s.store, s.who)
+	if err != nil {
+		return err
+	}
+	defer runner.Stop(context.WithoutCancel(ctx))
+	engine := s.engine(runner, stop)
+	engine.LockTimeout, engine.CleanupTimeout = f.lockTimeout, f.cleanup
+	if saved != nil {
+		engine.PlanID = planKey(saved)
+	}
+	if f.plan.upkeep != string(plan.Exclude) {
+		// Upkeep asks the CAs before it decides; a plan never does.
+		records, err := s.survey.Records(ctx)
+		if err != nil {
+			return err
+		}
+		engine.Refresh(ctx, s.wants, records)
+	}
+	if err := s.secrets(ctx, p); err != nil {
+		return err
+	}
+	again := time.Since(facts.Now) > surveyGood
+	if again {
+		facts, err = s.facts(ctx, f.plan)
+	} else if f.plan.upkeep != string(plan.Exclude) {
+		facts.Records, err = s.survey.Records(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	now := plan.Make(facts)
+	if reviewed := f.expect != "" || !f.approve && again && f.plan.upkeep == string(plan.Exclude); saved == nil && reviewed && now.Digest != p.Digest {
+		return &codeError{exitStale, errors.New("the world has changed since the plan was shown; plan again")}
+	}
+	jobs := jobsOf(s, facts, now, saved)
+	began := time.Now()
+	view.Listen(event.Event{Kind: event.RunStarted, N: len(jobs)})
+	report := engine.Run(ctx, jobs)
+	if err := engine.Learn(context.WithoutCancel(ctx)); err != nil {
+		view.Listen(event.Event{Kind: event.Warned, Note: "what was learnt of zones could not be saved", Err: err})
+	}
+	s.sweep(ctx, report)
+	if f.plan.upkeep != string(plan.Exclude) && len(f.plan.targets) == 0 {
+		s.noteUpkeep(context.WithoutCancel(ctx), "apply -upkeep="+f.plan.upkeep)
+	}
+	code := report.Code()
+	if saved != nil && code == exitOK {
+		s.markApplied(ctx, saved)
+	}
+	view.Report(report, time.Since(began))
+	return exit(code)
+}
+
+// jobsOf are the plan's certificates with what was seen of them: those with
+// something to do, and those of which a place could not be looked at, for
+// which nobody can say that they are done. For a saved plan: its certificates
+// on their saved basis.
+func jobsOf(s *session, facts plan.Facts, now, saved *plan.Plan) []apply.Job {
+	wants := map[string]plan.Want{}
+	for _, w := range s.wants {
+		wants[w.Address] = w
+	}
+	items := map[string]*plan.Item{}
+	for _, it := range now.Items {
+		items[it.Address] = it
+	}
+	var jobs []apply.Job
+	add := func(it *plan.Item, basis *plan.Basis) {
+		w, ok := wants[it.Address]
+		if !ok {
+			w = plan.Want{Address: it.Address}
+		}
+		jobs = append(jobs, apply.Job{Want: w, Item: it, Seen: facts.Seen[it.Address], Basis: basis})
+	}
+	if saved == nil {
+		for _, it := range now.Items {
+			if it.Changes() || len(it.Errors) > 0 || it.Unread() {
+				add(it, nil)
+			}
+		}
+		return jobs
+	}
+	for _, it := range saved.Items {
+		if it.Changes() {
+			add(it, &it.Basis)
+		}
+	}
+	return jobs
+}
+
+// planKey names one saved plan: the same decisions saved at another time are
+// another plan, which may be applied again.
+func planKey(p *plan.Plan) string { return p.ID + "@" + p.AsOf.UTC().Format(time.RFC3339Nano) }
+
+// sweep removes keys and bundles that nothing names any more; only a run that
+// issued something leaves any behind.
+func (s *session) sweep(ctx context.Context, r apply.Report) {
+	if !slices.ContainsFunc(r.Outcomes, func(o apply.Outcome) bool { return o.Issued }) || ctx.Err() != nil {
+		return
+	}
+	if _, err := new(state.Sweeper).Sweep(ctx, s.whole); err != nil {
+		s.say(event.Event{Kind: event.Warned, Note: "old keys and bundles could not be swept", Err: err})
+	}
+}
+
+// alreadyApplied answers a second apply of a plan that was done.
+func (s *session) alreadyApplied(ctx context.Context, saved *plan.Plan) (bool, error) {
+	_, err := s.store.Get(ctx, state.Key(state.Plans, planKey(saved)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil {
+		s.o.note("This plan was already applied; nothing to do.")
+	}
+	return err == nil, err
+}
+
+// markApplied remembers that a saved plan was done.
+func (s *session) markApplied(ctx context.Context, saved *plan.Plan) {
+	data, err := json.Marshal(map[string]any{"plan_id": saved.ID, "applied": time.Now().UTC().Format(time.RFC3339)})
+	if err == nil {
+		_, err = s.store.Put(context.WithoutCancel(ctx), state.Entry{Key: state.Key(state.Plans, planKey(saved)), Data: data})
+	}
+	if err != nil && !errors.Is(err, state.ErrConflict) {
+		s.say(event.Event{Kind: event.Warned, Note: "that the plan was applied could not be remembered", Err: err})
+	}
+}
+
+// secrets proves, before the first effect, that every secret can be had that
+// what the plan changes needs: the places of its certificates, and the dns
+// blocks that answer for their names. (The key of an external account binding
+// is needed once in the life of an account; issue asks for it then.)
+func (s *session) secrets(ctx context.Context, p *plan.Plan) error {
+	places, dns := map[string]bool{}, map[string]bool{}
+	for _, it := range p.Items {
+		for _, v := range it.Places {
+			places[it.Address+" "+v.ID] = true
+		}
+		for _, n := range it.Names {
+			for _, address := range n.Providers {
+				dns[address] = true
+			}
+		}
+	}
+	refs := map[string]string{} // reference -> who needs it
+	for _, w := range s.wants {
+		for _, pl := range w.Places {
+			if !places[w.Address+" "+pl.ID] {
+				continue
+			}
+			for _, ref := range pl.Secrets {
+				refs[ref] = pl.ID
+			}
+		}
+	}
+	for _, d := range s.cfg.DNS {
+		if !dns[d.Address] {
+			continue
+		}
+		for _, ref := range block.Secrets(d.Spec) {
+			refs[ref.Ref()] = d.Address
+		}
+	}
+	var errs []error
+	for _, ref := range slices.Sorted(maps.Keys(refs)) {
+		if _, err := s.world.Resolve(ctx, ref); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", refs[ref], err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// errInterrupted is the cause of a context that a second interrupt ended.
+var errInterrupted = errors.New("interrupted twice")
+
+// interruptible hears SIGINT and SIGTERM: the first closes stop (finish the
+// phase, save, say what is left), the second ends the context.
+func interruptible(ctx context.Context, o *options) (context.Context, <-chan struct{}, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := make(chan struct{})
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ended := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-ended:
+				return
+			case <-signals:
+			}
+			if n == 0 {
+				close(stop)
+				o.note("Stopping: the phase under way is finished and saved. Interrupt again to stop at once.")
+				continue
+			}
+			cancel(errInterrupted)
+			return
+		}
+	}()
+	return ctx, stop, func() { signal.Stop(signals); close(ended); cancel(nil) }
+}

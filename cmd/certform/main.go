@@ -1,0 +1,158 @@
+// Command certform describes, plans and applies certificates: see README.md.
+//
+// This package is flags, wiring, views and exit codes; it decides nothing.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"github.com/certform/certform/orchestrator/world"
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, never changed by the environment.
+const (
+	exitOK          = 0
+	exitError       = 1   // an error before any effect
+	exitChanges     = 2   // -detailed-exitcode, and there are changes
+	exitFailed      = 3   // something failed, the rest is done
+	exitHeld        = 4   // all that is left is held by another runner
+	exitStale       = 5   // all that is left was stale
+	exitPolicy      = 6   // refused by policy
+	exitInterrupted = 130 // after a second interrupt
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// codeError carries an exit code. A nil err means that all was said already.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *codeError) Unwrap() error { return e.err }
+
+// exit is an error that only carries a code; nil for 0.
+func exit(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return &codeError{code: code}
+}
+
+// run is the whole program but for the process around it.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	o := &options{in: stdin, out: stdout, errs: stderr}
+	root := command(o)
+	root.SetArgs(terraformFlags(args))
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		return exitOK
+	}
+	var c *codeError
+	if !errors.As(err, &c) {
+		c = &codeError{code: exitError, err: err}
+	}
+	if c.err != nil {
+		o.fail(c.err)
+	}
+	return c.code
+}
+
+// terraformFlags lets long flags have one dash, as Terraform's users write
+// them. What follows "--" is left alone.
+func terraformFlags(args []string) []string {
+	out := make([]string, len(args))
+	copy(out, args)
+	for i, a := range out {
+		if a == "--" {
+			break
+		}
+		if len(a) > 2 && a[0] == '-' && a[1] != '-' {
+			out[i] = "-" + a
+		}
+	}
+	return out
+}
+
+func command(o *options) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "certform",
+		Short:         "Certificates as described: issued by DNS-01, delivered everywhere, proven by a handshake",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          knownCommand,
+		Version:       version,
+		RunE: func(c *cobra.Command, args []string) error {
+			return c.Help()
+		},
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return world.Hint(err, fmt.Sprintf("run \"%s -help\" for its flags", c.CommandPath()))
+	})
+	f := root.PersistentFlags()
+	f.StringVar(&o.dir, "chdir", "", "the directory of the configuration (default: the current one)")
+	f.BoolVar(&o.noColor, "no-color", false, "no colour, no live view")
+	f.BoolVar(&o.json, "json", false, "machine-readable output on standard output")
+	root.AddCommand(commands(o)...)
+	return root
+}
+
+// knownCommand refuses what is no command, and says which one may be meant.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return world.Hint(err, "did you mean "+strings.Join(near, " or ")+"?")
+	}
+	return world.Hint(err, c.CommandPath()+" -help lists them")
+}
+
+// options are the flags that every command knows, and the streams.
+type options struct {
+	dir     string
+	noColor bool
+	json    bool
+	full    bool
+	vars    varFlags
+	live    atomic.Pointer[screen] // nil: no live table
+	given   given                  // what the command line said, for the next command to say again
+
+	in        io.Reader
+	out, errs io.Writer
+}
+
+// fail prints an error with its advice.
+func (o *options) fail(err error) {
+	if o.json {
+		writeJSONError(o.out, err)
+	}
+	fmt.Fprintf(o.errs, "%s %s\n", o.paint(bold+red, "Error:"), strings.TrimSpace(err.Error()))
+	o.advise(o.errs, err)
+}
+
+// advise prints the lines of advice under an error.
+func (o *options) advise(w io.Writer, err error) {
+	for _, a := range world.Advice(err) {
+		fmt.Fprintf(w, "  %s %s\n", o.paintFor(w, bold, o.glyph("→")), a)
+	}
+}

@@ -1,0 +1,279 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+	"github.com/miekg/dns"
+
+	"github.com/certform/certform/internal/acmetest"
+	"github.com/certform/certform/internal/rig"
+	"github.com/certform/certform/providers/cloudflare/cloudflaretest"
+	"github.com/certform/certform/providers/route53/route53test"
+)
+
+const hostZone = "host.test"
+
+// dnsHost is a DNS host with a zone, host.test, in which somebody else has a
+// TXT value, "foreign", at _acme-challenge.host.test.
+type dnsHost struct {
+	w     *town
+	block string          // dns "..." "h"
+	read  func() []string // what the zone holds
+}
+
+// foreignTXT is somebody else's value where ours come and go.
+const foreignTXT = "foreign"
+
+var dnsHosts = []struct {
+	name  string
+	start func(t *testing.T, d *desk) *dnsHost
+}{
+	{"BIND", func(t *testing.T, d *desk) *dnsHost {
+		s := rig.BIND(t, rig.BINDConfig{Zones: []string{hostZone}})
+		s.Add(t, hostZone, "_acme-challenge."+hostZone+". 300 IN TXT "+foreignTXT)
+		w := townAt(t, s.Nameserver, hostZone)
+		return &dnsHost{w: w, block: w.dns("h", hostZone), read: func() []string { return w.zone(hostZone) }}
+	}},
+	{"Knot", func(t *testing.T, d *desk) *dnsHost {
+		s := rig.Knot(t, rig.KnotConfig{Zones: []string{hostZone}})
+		s.Add(t, hostZone, "_acme-challenge."+hostZone+". 300 IN TXT "+foreignTXT)
+		w := townAt(t, s.Nameserver, hostZone)
+		return &dnsHost{w: w, block: w.dns("h", hostZone), read: func() []string { return w.zone(hostZone) }}
+	}},
+	{"PowerDNS", func(t *testing.T, d *desk) *dnsHost {
+		s := rig.PowerDNS(t, rig.PowerDNSConfig{Zones: []string{hostZone}})
+		s.Do(t, http.MethodPatch, "/api/v1/servers/localhost/zones/"+hostZone+".", map[string]any{"rrsets": []any{map[string]any{
+			"name": "_acme-challenge." + hostZone + ".", "type": "TXT", "ttl": 300, "changetype": "REPLACE",
+			"records": []any{map[string]any{"content": `"` + foreignTXT + `"`}},
+		}}})
+		w := townAt(t, s.Nameserver, hostZone)
+		d.env = append(d.env, "PDNS_KEY="+s.Key)
+		return &dnsHost{w: w, read: func() []string { return w.zone(hostZone) }, block: fmt.Sprintf(`dns "powerdns" "h" {
+  server_url = %q
+  api_token  = secret("env:PDNS_KEY")
+}
+`, s.URL)}
+	}},
+	{"Route 53 by moto", startMoto},
+	{"Route 53, strict", func(t *testing.T, d *desk) *dnsHost {
+		w := newTown(t, hostZone)
+		fake := route53test.New(w.net, route53test.Config{KeyID: "AKIAIOSFODNN7EXAMPLE", Rate: 5, Burst: 5,
+			Busy: 100 * time.Millisecond, Propagation: 700 * time.Millisecond, PageSize: 2})
+		fake.AddZone("ZPRIVATE", hostZone, true, nil)
+		fake.AddZone("ZPUBLIC", hostZone, false, w.net.Zone(hostZone))
+		fake.Put("ZPUBLIC", "_acme-challenge."+hostZone, "TXT", 300, foreignTXT)
+		return &dnsHost{w: w, block: route53Block(d, httpServer(t, fake)), read: func() []string { return append(fake.TXT("_acme-challenge."+hostZone), w.net.AllTXT()...) }}
+	}},
+	{"Cloudflare, strict", func(t *testing.T, d *desk) *dnsHost {
+		w := newTown(t, hostZone)
+		fake := cloudflaretest.New(w.net, cloudflaretest.Config{Token: "canary-token-of-cloudflare", MostPerPage: 5, Rate: 4, Burst: 8,
+			RetryAfter: time.Second, Propagation: 400 * time.Millisecond})
+		id := fake.AddZone(hostZone, "active", w.net.Zone(hostZone))
+		fake.Put(id, "_acme-challenge."+hostZone, "TXT", `"`+foreignTXT+`"`)
+		d.env = append(d.env, "CF_TOKEN=canary-token-of-cloudflare")
+		return &dnsHost{w: w, read: func() []string { return append(fake.TXT("_acme-challenge."+hostZone), w.net.AllTXT()...) }, block: fmt.Sprintf(`dns "cloudflare" "h" {
+  api_token = secret("env:CF_TOKEN")
+  base_url  = "%s/client/v4"
+}
+`, httpServer(t, fake))}
+	}},
+}
+
+func httpServer(t testing.TB, h http.Handler) (url string) {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func route53Block(d *desk, url string) string {
+	d.env = append(d.env, "R53_SECRET=canary-secret-of-route53")
+	return fmt.Sprintf(`dns "route53" "h" {
+  endpoint_url      = %q
+  access_key_id     = "AKIAIOSFODNN7EXAMPLE"
+  secret_access_key = secret("env:R53_SECRET")
+}
+`, url)
+}
+
+// startMoto starts moto with a name server that shows what moto holds: moto
+// itself answers no DNS.
+func startMoto(t *testing.T, d *desk) *dnsHost {
+	s := rig.Moto(t)
+	client := route53.New(route53.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL),
+		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "rig", "")})
+	zone, err := client.CreateHostedZone(t.Context(), &route53.CreateHostedZoneInput{Name: aws.String(hostZone), CallerReference: aws.String("1")})
+	must(t, err)
+	_, err = client.ChangeResourceRecordSets(t.Context(), &route53.ChangeResourceRecordSetsInput{HostedZoneId: zone.HostedZone.Id,
+		ChangeBatch: &types.ChangeBatch{Changes: []types.Change{{Action: types.ChangeActionUpsert, ResourceRecordSet: &types.ResourceRecordSet{
+			Name: aws.String("_acme-challenge." + hostZone), Type: types.RRTypeTxt, TTL: aws.Int64(300),
+			ResourceRecords: []types.ResourceRecord{{Value: aws.String(`"` + foreignTXT + `"`)}},
+		}}}}})
+	must(t, err)
+	list := func(name string) (out []string) {
+		got, err := client.ListResourceRecordSets(context.Background(), &route53.ListResourceRecordSetsInput{HostedZoneId: zone.HostedZone.Id})
+		if err != nil {
+			return nil
+		}
+		for _, set := range got.ResourceRecordSets {
+			if set.Type != types.RRTypeTxt || name != "" && dns.CanonicalName(*set.Name) != dns.CanonicalName(name) {
+				continue
+			}
+			for _, r := range set.ResourceRecords {
+				out = append(out, strings.Trim(*r.Value, `"`))
+			}
+		}
+		return sorted(out)
+	}
+	w := townAt(t, rig.Nameserver{Addr: nameServer(t, list)}, hostZone)
+	return &dnsHost{w: w, block: route53Block(d, s.URL), read: func() []string { return list("") }}
+}
+
+// nameServer answers for TXT what lookup says, with authority, and nothing else.
+func nameServer(t *testing.T, lookup func(name string) []string) (addr string) {
+	t.Helper()
+	handler := dns.HandlerFunc(func(rw dns.ResponseWriter, q *dns.Msg) {
+		a := new(dns.Msg).SetReply(q)
+		a.Authoritative = true
+		if q.Question[0].Qtype == dns.TypeTXT {
+			for _, v := range lookup(q.Question[0].Name) {
+				a.Answer = append(a.Answer, &dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 60}, Txt: []string{v}})
+			}
+		}
+		_ = rw.WriteMsg(a) // whoever asked may have gone
+	})
+	addr = rig.Addr(t)
+	packets, err := net.ListenPacket("udp", addr)
+	must(t, err)
+	stream, err := net.Listen("tcp", addr)
+	must(t, err)
+	for _, s := range []*dns.Server{{PacketConn: packets, Handler: handler}, {Listener: stream, Handler: handler}} {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = s.ActivateAndServe() // ends by Shutdown
+		}()
+		t.Cleanup(func() {
+			_ = s.Shutdown()
+			<-ended
+		})
+	}
+	return addr
+}
+
+// Every DNS host takes and gives back exactly our values: a wildcard beside its
+// apex, many certificates at once, somebody else's value in the middle.
+func TestDNSHosts(t *testing.T) {
+	t.Parallel()
+	for _, c := range dnsHosts {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			h := c.start(t, d)
+			before := h.read()
+			if !strings.Contains(strings.Join(before, "\n"), foreignTXT) {
+				t.Fatalf("the foreign value is not there: %q", before)
+			}
+			h.w.config(d) // its files
+			d.config(h.w.issuer("ca"), h.block, h.w.zoneBlocks(), fmt.Sprintf(`sink "file" "web" {
+  directory = "tls/${certificate.name}"
+}
+certificate "site" {
+  names = ["%[1]s", "*.%[1]s"]
+  sinks = [sink.file.web]
+}
+certificate "deep" {
+  names = ["*.a.b.%[1]s", "a.b.%[1]s", "c.%[1]s"]
+  sinks = [sink.file.web]
+}
+certificate "h" {
+  for_each = [for i in range(8) : tostring(i)]
+  names    = ["h${each.key}.%[1]s"]
+  sinks    = [sink.file.web]
+}
+`, hostZone))
+			d.want(2, "plan", "-detailed-exitcode").says(t, "zone "+hostZone)
+			for i, args := range [][]string{nil, {"-replace=site", "-replace=deep"}} {
+				if i == 1 { // the proofs of the first time are good for nothing now
+					h.w.ca.Configure(func(c *acmetest.Config) { c.AuthzReuse = -1 })
+				}
+				r := d.apply(args...)
+				t.Logf("%.1f s", r.took.Seconds())
+				// Hosts take changes back at once; their servers may lag.
+				until(t, 3*time.Second, "the zone is as it was", func() error {
+					if after := h.read(); !slices.Equal(after, before) {
+						return fmt.Errorf("it held %q and holds %q: %s", before, after, r)
+					}
+					return nil
+				})
+			}
+			d.atRest()
+			if n := h.w.ordersMade(); n != 12 {
+				t.Errorf("%d orders, want 12", n)
+			}
+			secrets := canaries{}
+			for _, e := range d.env {
+				if name, value, _ := strings.Cut(e, "="); strings.HasSuffix(name, "_KEY") || strings.HasSuffix(name, "_TOKEN") || strings.HasSuffix(name, "_SECRET") {
+					secrets.secret(name, value)
+				}
+			}
+			secrets.searchDesk(t, d, "tsig.key")
+		})
+	}
+}
+
+// A secondary that lags behind its primary is waited for: a CA that asks it
+// right after us finds the value.
+func TestLaggingSecondary(t *testing.T) {
+	t.Parallel()
+	primary := rig.BIND(t, rig.BINDConfig{Zones: []string{"lag.test"}, NotifyDelay: 4})
+	secondary := rig.Knot(t, rig.KnotConfig{Primary: primary})
+	w := townAt(t, primary.Nameserver, "lag.test")
+	w.ca.Configure(func(c *acmetest.Config) { c.Lookup = lookup(secondary.Addr) })
+	d := newDesk(t)
+	w.config(d)
+	d.config(w.issuer("ca"), w.dns("ns", "lag.test"), zoneBlock("lag.test", primary.Addr, secondary.Addr), site("lag.test"))
+	r := d.apply("-json")
+	if r.took < 2*time.Second {
+		t.Errorf("it took %s: there was nothing to wait for", r.took)
+	}
+	// Who is waited for is named, and by whom the time was spent.
+	var propagated struct {
+		Seconds float64 `json:"took_seconds"`
+	}
+	for line := range strings.Lines(r.out) {
+		var e struct {
+			Type    string  `json:"type"`
+			Seconds float64 `json:"took_seconds"`
+		}
+		if json.Unmarshal([]byte(line), &e) == nil && e.Type == "propagated" && e.Seconds > propagated.Seconds {
+			propagated.Seconds = e.Seconds
+		}
+	}
+	if propagated.Seconds < 1 {
+		t.Errorf("the events tell of %.1f s of propagation: %s", propagated.Seconds, r)
+	}
+	w.clean()
+	d.atRest()
+
+	// One that never gets it is named.
+	dead := rig.Addr(t)
+	d.config(w.issuer("ca"), w.dns("ns", "lag.test"),
+		strings.Replace(zoneBlock("lag.test", primary.Addr, dead), "}", "  max_wait = \"6s\"\n}", 1), site("lag.test"))
+	w.ca.Configure(func(c *acmetest.Config) { c.AuthzReuse = -1 })
+	d.want(3, "apply", "-auto-approve", "-replace=site", "-cleanup-timeout=10s").says(t, dead)
+	w.clean()
+}

@@ -1,0 +1,407 @@
+// Package apply makes a plan true.
+//
+// One goroutine a certificate, from front to back: issue, deliver, prove,
+// clean. It alone owns the certificate's record, which it saves before and
+// after every outside effect, so that a run that finds unfinished work goes
+// on with it: there is no recovery code. What to do is decided by plan; how a
+// CA, a DNS host or a place is spoken to is left to issue, providers and sinks.
+package apply
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/certform/certform/orchestrator/cert"
+	"github.com/certform/certform/orchestrator/event"
+	"github.com/certform/certform/orchestrator/issue"
+	"github.com/certform/certform/orchestrator/plan"
+	"github.com/certform/certform/orchestrator/seal"
+	"github.com/certform/certform/orchestrator/state"
+	"github.com/certform/certform/orchestrator/world"
+	"github.com/certform/certform/providers"
+)
+
+// Engine is everything one configuration is applied with. It is made once,
+// its fields are not changed while it works, and its methods may be called
+// concurrently for different certificates.
+type Engine struct {
+	World   *world.World
+	Store   state.Store
+	Seal    seal.Seal
+	Zones   *providers.Zones
+	Issuers map[string]issue.Issuer // by address
+	Runner  *Runner
+	// Look surveys one certificate's places and endpoints now.
+	Look func(ctx context.Context, want plan.Want, rec *state.Record) plan.Seen
+	// Verify waits until an endpoint serves chain, up to its Within, and says
+	// so; its error names the endpoint.
+	Verify func(ctx context.Context, e cert.Endpoint, chain cert.Chain, say event.Listener) error
+	Say    event.Listener
+
+	UnderWay       int           // certificates begun at a time; 0: 5,000
+	CleanupTimeout time.Duration // how long a run waits for what is owed; 0: 2 minutes
+	LockTimeout    time.Duration // how long to wait for another runner
+	Patient        bool          // keep the pauses between tries
+	PlanID         string        // the saved plan being applied, "" for none
+	// Stop, when closed, asks to finish the phase under way and save.
+	Stop <-chan struct{}
+
+	mu    sync.Mutex
+	locks map[string]chan struct{}
+}
+
+// Job is one certificate to be made right.
+type Job struct {
+	Want plan.Want
+	Item *plan.Item // what was decided; its order step is what counts
+	Seen plan.Seen
+	// Basis, if set, is what a saved plan was decided on: the job is stale if
+	// the certificate has moved on since.
+	Basis *plan.Basis
+}
+
+// Status of a certificate after a run.
+type Status string
+
+// The statuses.
+const (
+	Done        Status = "done"
+	Failed      Status = "failed"
+	Blocked     Status = "blocked"     // left alone: only people can decide
+	Owing       Status = "owing"       // done, but TXT values are left in DNS
+	Held        Status = "held"        // another runner works on it
+	Stale       Status = "stale"       // it moved on since the plan was saved
+	Interrupted Status = "interrupted" // stopped before it was done
+)
+
+// Outcome is what became of one certificate.
+type Outcome struct {
+	Address string
+	Status  Status
+	Err     error
+	Issued  bool
+	Puts    int
+}
+
+// Report is what became of a run.
+type Report struct {
+	Outcomes []Outcome
+}
+
+// Code is the exit code of the report: 3 before 5 before 4.
+func (r Report) Code() int {
+	code := 0
+	for _, o := range r.Outcomes {
+		switch o.Status {
+		case Failed, Blocked, Owing, Interrupted:
+			return 3
+		case Stale:
+			code = 5
+		case Held:
+			if code == 0 {
+				code = 4
+			}
+		}
+	}
+	return code
+}
+
+// Run does all jobs: nearest expiry first, so many at a time. It returns when
+// all are done or given up.
+func (e *Engine) Run(ctx context.Context, jobs []Job) Report {
+	jobs = slices.Clone(jobs)
+	slices.SortStableFunc(jobs, func(a, b Job) int { return expiry(a).Compare(expiry(b)) })
+	limit := e.UnderWay
+	if limit == 0 {
+		limit = 5000
+	}
+	slots := make(chan struct{}, limit)
+	outcomes := make([]Outcome, len(jobs))
+	var wg sync.WaitGroup
+	for i, job := range jobs {
+		select {
+		case slots <- struct{}{}:
+			wg.Go(func() {
+				defer func() { <-slots }()
+				outcomes[i] = e.One(ctx, job)
+			})
+		case <-ctx.Done():
+			// Without a slot, so that each of the rest says that it was not done.
+			wg.Go(func() { outcomes[i] = e.One(ctx, job) })
+		}
+	}
+	wg.Wait()
+	return Report{outcomes}
+}
+
+// expiry orders jobs: what has nothing live comes first, then by notAfter.
+func expiry(j Job) time.Time {
+	if j.Item != nil && j.Item.Live != nil {
+		return j.Item.Live.NotAfter
+	}
+	return time.Time{}
+}
+
+func (e *Engine) stopping() bool {
+	select {
+	case <-e.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// grace is how long a phase under way may take to end after a soft stop: one
+// that waits for a dead host or a slow zone is broken off then, and its values
+// are removed as after any failure.
+const grace = 15 * time.Second
+
+// graceful is ctx that ends, with errStopped, a grace after Stop is closed.
+// The returned function must be called after the phase.
+func (e *Engine) graceful(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-ended:
+			return
+		case <-e.Stop:
+		}
+		t := time.NewTimer(grace)
+		defer t.Stop()
+		select {
+		case <-ended:
+		case <-t.C:
+			cancel(errStopped)
+		}
+	})
+	return ctx, func() { close(ended); wg.Wait(); cancel(nil) }
+}
+
+// errStopped ends a certificate's work at a soft stop.
+var errStopped = errors.New("stopped before it was done; the next run goes on from here")
+
+// One makes one certificate right and says what became of it.
+func (e *Engine) One(ctx context.Context, job Job) Outcome {
+	say := e.Say.For(job.Want.Address)
+	began := time.Now()
+	say(event.Event{Kind: event.Began, Note: firstWhy(job.Item)})
+	out := Outcome{Address: job.Want.Address}
+	var held *heldError
+	for said, forestalled := false, 0; ; {
+		out.Status = ""
+		out.Err = e.one(ctx, job, say, &out)
+		if errors.As(out.Err, &held) && held.forestalled && forestalled < forestalledMost {
+			forestalled++
+			continue
+		}
+		if !errors.As(out.Err, &held) || !time.Now().Before(began.Add(e.LockTimeout)) {
+			break
+		}
+		if !said {
+			said = true
+			say(event.Event{Kind: event.Waiting, Note: held.Error(), Until: began.Add(e.LockTimeout)})
+		}
+		if sleep(ctx, e.Stop, 2*time.Second) != nil {
+			break
+		}
+	}
+	switch {
+	case out.Err == nil:
+		if out.Status == "" {
+			out.Status = Done
+		}
+	case errors.Is(out.Err, errStale):
+		out.Status = Stale
+	case errors.As(out.Err, &held):
+		out.Status = Held
+	case errors.Is(out.Err, errStopped), ctx.Err() != nil:
+		out.Status = Interrupted
+	default:
+		if out.Status == "" {
+			out.Status = Failed
+		}
+	}
+	ev := event.Event{Kind: event.Done, Took: time.Since(began), Err: out.Err}
+	switch out.Status {
+	case Failed, Blocked, Interrupted:
+		ev.Kind = event.Failed
+	case Owing:
+		ev.Kind = event.Owing
+	case Held, Stale:
+		ev.Kind = event.Skipped
+	}
+	say(ev)
+	return out
+}
+
+func firstWhy(it *plan.Item) string {
+	if it == nil || len(it.Steps) == 0 {
+		return ""
+	}
+	return it.Steps[0].Why
+}
+
+// forestalledMost is how often a certificate is read and decided on anew in one
+// run because somebody wrote its record just before it could be claimed.
+const forestalledMost = 3
+
+// errStale says that a certificate moved on since the plan was saved.
+var errStale = errors.New("it has changed since the plan was made; plan again")
+
+func (e *Engine) one(ctx context.Context, job Job, say event.Listener, out *Outcome) error {
+	if e.stopping() {
+		return errStopped
+	}
+	lapses := e.Runner.Lapses()
+	j, err := e.open(ctx, job.Want.Address)
+	if err != nil {
+		return err
+	}
+	if err := j.mayClaim(ctx); err != nil {
+		return err
+	}
+	if job.Basis != nil && !job.Basis.Equal(plan.BasisOf(job.Want, j.rec, job.Seen)) {
+		if j.rec.Plan == e.PlanID && len(plan.Again(&plan.Item{}, job.Want, j.rec, job.Seen, time.Now(), false).Steps) == 0 {
+			return nil // this very plan was applied, and nothing moved since
+		}
+		return errStale
+	}
+	if now := plan.BasisOf(job.Want, j.rec, job.Seen); now.Live != job.Item.Basis.Live || now.Work != job.Item.Basis.Work {
+		// Another runner was here between the plan and now: what it did is
+		// not done again.
+		job.Seen = e.lookAgain(ctx, job, j.rec)
+		job.Item = plan.Again(job.Item, job.Want, j.rec, job.Seen, time.Now(), e.Patient)
+	}
+	err = e.work(ctx, j, job, say, out)
+	var held *heldError
+	switch {
+	case !errors.As(err, &held):
+		return err
+	case j.mine:
+		return errors.Join(err, e.overtaken(ctx, j))
+	case errors.Is(err, state.ErrConflict):
+		// One that stood still for minutes is not the one to decide anew: what
+		// it was told to do is old.
+		held.forestalled = e.Runner.Lapses() == lapses
+	}
+	return err
+}
+
+// work does one certificate's job on the opened record, front to back.
+func (e *Engine) work(ctx context.Context, j *journal, job Job, say event.Listener, out *Outcome) (err error) {
+	for _, step := range job.Item.Steps {
+		if step.Kind == plan.Forget {
+			return e.forget(ctx, j, say, out)
+		}
+	}
+	j.rec.Gone = time.Time{} // if it left the configuration once, it is back
+	// Where the names' challenges are answered was found by the survey; a
+	// name that has no place to be proven stops only this certificate.
+	var bundle *cert.Bundle
+	order := job.Item.Issues()
+	if order != nil && order.WaitTill == "" {
+		if len(job.Item.Errors) > 0 {
+			return errors.New(job.Item.Errors[0])
+		}
+		if bundle, err = e.issue(ctx, j, job.Want, order, say); err != nil {
+			err = e.afterFailedOrder(ctx, j, err, say)
+			if j.rec.Live == nil || !mayDeliver(err) {
+				return err
+			}
+			// The old bundle is still live: its places are kept right.
+			return errors.Join(err, e.deliver(ctx, j, job, nil, say, out), j.finish(ctx))
+		}
+		out.Issued = true
+	}
+	cleaned, err := e.cleaning(ctx, j, j.rec.Owed, say)
+	if err != nil {
+		return err
+	}
+	learnt := e.renewalWindow(ctx, j, job.Want, bundle)
+	deliverErr := e.deliver(ctx, j, job, bundle, say, out)
+	learnt(j.rec)
+	owing := cleaned(j.rec)
+	if deliverErr == nil {
+		j.rec.Plan = e.PlanID
+	}
+	var held *heldError
+	if !errors.As(deliverErr, &held) {
+		// That somebody else has written the record meanwhile says more than
+		// what failed here.
+		if err := j.finish(ctx); errors.As(err, &held) || deliverErr == nil {
+			deliverErr = errors.Join(deliverErr, err)
+		}
+	}
+	switch {
+	case deliverErr != nil:
+		return errors.Join(deliverErr, owing)
+	case owing != nil:
+		out.Status = Owing
+		return owing
+	}
+	return nil
+}
+
+// mayDeliver reports whether the record is still ours to act on after a
+// failed order.
+func mayDeliver(err error) bool {
+	var held *heldError
+	return !errors.As(err, &held) && !errors.Is(err, errStopped) && !errors.Is(err, state.ErrConflict) && !errors.Is(err, context.Canceled)
+}
+
+// finish writes the record at the end of the run, without an owner.
+func (j *journal) finish(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return j.rest(ctx)
+}
+
+// lookAgain surveys a certificate anew, keeping what was found of its names.
+func (e *Engine) lookAgain(ctx context.Context, job Job, rec *state.Record) plan.Seen {
+	seen := e.Look(ctx, job.Want, rec)
+	seen.Names = job.Seen.Names
+	return seen
+}
+
+// sleep waits, for something that only time or another process can bring.
+func sleep(ctx context.Context, stop <-chan struct{}, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-stop:
+		return errStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// lock makes certificates with the same account and the same names order one
+// after the other: the CA may hand back the same order and TXT value.
+func (e *Engine) lock(ctx context.Context, key string) (unlock func(), err error) {
+	e.mu.Lock()
+	if e.locks == nil {
+		e.locks = map[string]chan struct{}{}
+	}
+	l, ok := e.locks[key]
+	if !ok {
+		l = make(chan struct{}, 1)
+		e.locks[key] = l
+	}
+	e.mu.Unlock()
+	select {
+	case l <- struct{}{}:
+		return func() { <-l }, nil
+	case <-e.Stop:
+		return nil, errStopped
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,103 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/certform/certform/orchestrator/cert"
+	"github.com/certform/certform/orchestrator/event"
+	"github.com/certform/certform/orchestrator/plan"
+	"github.com/certform/certform/orchestrator/state"
+)
+
+// prove waits until these endpoints serve the target at every address. Those
+// of later are looked at later in this run.
+func (e *Engine) prove(ctx context.Context, j *journal, want plan.Want, ids, later map[string]bool, say event.Listener) []error {
+	target := j.rec.Target()
+	if len(ids) == 0 || target == nil {
+		return nil
+	}
+	chain, err := state.GetBundle(ctx, e.Store, target.Leaf)
+	if err != nil {
+		return []error{err}
+	}
+	bad := e.waitFor(ctx, want.Endpoints, ids, chain, say)
+	var failed []error
+	for _, ep := range want.Endpoints {
+		if err := bad[ep.ID()]; err != nil {
+			failed = append(failed, err)
+		}
+	}
+	proven(j, want, ids, later, bad, target.Leaf)
+	return failed
+}
+
+// waitFor looks at endpoints until they serve chain, and returns why not for
+// those that do not in time. A soft stop ends it.
+func (e *Engine) waitFor(ctx context.Context, endpoints []cert.Endpoint, ids map[string]bool, chain cert.Chain, say event.Listener) map[string]error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		select {
+		case <-e.Stop:
+			cancel(errStopped)
+		case <-over:
+		}
+	}()
+	var mu sync.Mutex
+	bad := map[string]error{}
+	var wg sync.WaitGroup
+	for _, ep := range endpoints {
+		id := ep.ID()
+		if !ids[id] {
+			continue
+		}
+		wg.Go(func() {
+			if err := e.Verify(ctx, ep, chain, say); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				bad[id] = err
+			}
+		})
+	}
+	wg.Wait()
+	return bad
+}
+
+// proven notes the result at the places that these endpoints prove. A place is
+// proven by all its endpoints: one that is looked at later decides then, so
+// that its failures are counted from run to run. A stop is no failure.
+func proven(j *journal, want plan.Want, ids, later map[string]bool, bad map[string]error, leaf cert.Fingerprint) {
+	for _, p := range want.Places {
+		var err error
+		looked, open := false, false
+		for _, id := range append(slices.Clone(p.Endpoints), p.Shared...) {
+			looked, open = looked || ids[id], open || later[id]
+			if ids[id] {
+				err = errors.Join(err, bad[id])
+			}
+		}
+		if !looked || errors.Is(err, errStopped) || errors.Is(err, context.Canceled) {
+			continue
+		}
+		line := j.rec.Places[p.ID]
+		if line == nil {
+			line = &state.Place{}
+			if j.rec.Places == nil {
+				j.rec.Places = map[string]*state.Place{}
+			}
+			j.rec.Places[p.ID] = line
+		}
+		switch {
+		case err != nil:
+			line.Tries = state.Failed(line.Tries, time.Now(), time.Time{}, err.Error())
+		case !open:
+			line.Proven, line.Tries = leaf, nil
+		}
+	}
+}

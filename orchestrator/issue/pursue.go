@@ -1,0 +1,356 @@
+package issue
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certform/certform/orchestrator/cert"
+	"github.com/certform/certform/orchestrator/event"
+	"github.com/certform/certform/orchestrator/state"
+	"github.com/certform/certform/orchestrator/world"
+	"github.com/certform/certform/providers"
+	"github.com/mholt/acmez/v3/acme"
+	"golang.org/x/sync/errgroup"
+)
+
+// errUnsaved marks a challenge that wants a value we have not saved as an
+// intent; writing it could leave it in DNS for ever.
+var errUnsaved = errors.New("its challenges are not those that were saved")
+
+// mostTurns is more than an order has states; a CA that goes round in circles
+// is left.
+const mostTurns = 8
+
+// pursue takes an order from wherever it stands to its chain.
+func (s *session) pursue(ctx context.Context, w *state.Work) error {
+	var m memory
+	if err := json.Unmarshal(w.Data, &m); err != nil || m.Order == "" {
+		return lost(fmt.Errorf("the saved order is unreadable"))
+	}
+	seen, known := s.client.recall(m.Order)
+	o := seen.order
+	if !known {
+		var err error
+		if o, _, err = s.getOrder(ctx, m.Order); err != nil {
+			if forgotten(err) {
+				return lost(err)
+			}
+			return err
+		}
+	}
+	// An order that others brought to its end was not refused to us now.
+	ours := known
+	for range mostTurns {
+		if o.Finalize == "" {
+			o.Finalize = m.Finalize
+		}
+		var err error
+		switch o.Status {
+		case acme.StatusPending:
+			o, err = s.prove(ctx, w, o, seen.authzs)
+			seen.authzs, ours = nil, true
+		case acme.StatusReady:
+			s.trip.job.Ticket.Done()
+			o, err = s.finalize(ctx, o)
+			ours = true
+		case acme.StatusProcessing:
+			o, err = s.signed(ctx, o.Location, time.Time{})
+		case acme.StatusValid:
+			s.trip.job.Ticket.Done()
+			return s.download(ctx, w, o)
+		case acme.StatusInvalid:
+			return s.dead(ctx, o, ours)
+		default:
+			return fmt.Errorf("%s: the order %s has the unknown status %q", s.client.host, m.Order, o.Status)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return invalidf("%s: the order %s does not come to an end", s.client.host, m.Order)
+}
+
+// getOrder reads an order afresh; after is its Retry-After.
+func (s *session) getOrder(ctx context.Context, url string) (o acme.Order, after time.Time, err error) {
+	err = s.ask(ctx, "read the order", func(ctx context.Context) (err error) {
+		o, err = s.dir.client.GetOrder(ctx, s.account, acme.Order{Location: url})
+		after = exchangeOf(ctx).after
+		return err
+	})
+	o.Location = url
+	return o, after, err
+}
+
+// prove puts the values of what is still pending into DNS, tells the CA, and
+// waits until it has judged.
+func (s *session) prove(ctx context.Context, w *state.Work, o acme.Order, authzs []acme.Authorization) (acme.Order, error) {
+	if authzs == nil {
+		var err error
+		if authzs, err = s.authorizations(ctx, o.Authorizations); err != nil {
+			if forgotten(err) {
+				return o, lost(err)
+			}
+			return o, err
+		}
+	}
+	var open []acme.Authorization
+	var values []providers.Value
+	for _, z := range authzs {
+		if z.Status == acme.StatusValid {
+			continue
+		}
+		if z.Status != acme.StatusPending {
+			return o, s.dead(ctx, o, false)
+		}
+		ch, err := dns01(z)
+		if err != nil {
+			return o, err
+		}
+		mine := saved(w.Values, ch.DNS01KeyAuthorization())
+		if len(mine) == 0 {
+			return o, lost(fmt.Errorf("%s: order %s: %w", s.client.host, o.Location, errUnsaved))
+		}
+		open, values = append(open, z), append(values, mine...)
+	}
+	if len(values) > 0 {
+		began := time.Now()
+		if err := s.d.Zones.Present(ctx, s.trip.job.Ticket, values); err != nil {
+			return o, err
+		}
+		// The ticket stays open until the CA has judged: it protects the values
+		// from another certificate's clean-up.
+		s.say(event.Event{Kind: event.Propagated, N: len(values), Took: time.Since(began)})
+	}
+	after, err := s.answer(ctx, open)
+	if err != nil {
+		// The CA may have gone on without us: its order tells.
+		now, _, err2 := s.getOrder(ctx, o.Location)
+		if err2 != nil && forgotten(err2) {
+			return o, lost(err2)
+		}
+		if err2 != nil || now.Status == acme.StatusPending {
+			return o, err
+		}
+		return now, nil
+	}
+	began := time.Now()
+	o, err = s.settle(ctx, o.Location, after, func(o acme.Order) bool { return o.Status != acme.StatusPending })
+	if errors.Is(err, errDeadline) {
+		return o, s.stuck(ctx, o)
+	}
+	if err == nil && o.Status != acme.StatusInvalid {
+		s.say(event.Event{Kind: event.Validated, N: len(open), Took: time.Since(began)})
+	}
+	return o, err
+}
+
+// saved are the intents with this text.
+func saved(values []state.Value, text string) []providers.Value {
+	var out []providers.Value
+	for _, v := range values {
+		if v.Value == text {
+			out = append(out, providers.Value{Zone: v.Zone, Name: v.Name, Text: v.Value, Provider: v.Provider})
+		}
+	}
+	return out
+}
+
+// answer tells the CA that the challenges are ready (RFC 8555, section 7.5.1).
+// after is the latest Retry-After of its replies.
+func (s *session) answer(ctx context.Context, authzs []acme.Authorization) (after time.Time, err error) {
+	times := make([]time.Time, len(authzs))
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i, z := range authzs {
+		ch, err := dns01(z)
+		if err != nil {
+			return after, err
+		}
+		if ch.Status != acme.StatusPending && ch.Status != "" {
+			continue
+		}
+		g.Go(func() error {
+			return s.ask(ctx, "answer the challenge of "+authzName(z).Value, func(ctx context.Context) error {
+				_, err := s.dir.client.InitiateChallenge(ctx, s.account, ch)
+				times[i] = exchangeOf(ctx).after
+				return err
+			})
+		})
+	}
+	err = g.Wait()
+	return slices.MaxFunc(append(times, time.Time{}), time.Time.Compare), err
+}
+
+// errDeadline is returned by settle.
+var errDeadline = errors.New("the CA takes too long")
+
+const (
+	firstPoll = 100 * time.Millisecond
+	lastPoll  = 5 * time.Second
+)
+
+// settle polls the order until done says so. One order stands for all its
+// authorizations, however many names it has. The CA's Retry-After is kept,
+// otherwise the pauses grow.
+func (s *session) settle(ctx context.Context, url string, after time.Time, done func(acme.Order) bool) (acme.Order, error) {
+	deadline := time.Now().Add(s.d.Deadline)
+	pause := firstPoll
+	for {
+		next := time.Now().Add(pause)
+		if after.After(next) {
+			next = after
+		}
+		if d := time.Until(next); d > s.d.Patience {
+			return acme.Order{}, world.At(fmt.Errorf("%s: the CA wants to be asked for the order again at %s", s.client.host, next.UTC().Format(time.RFC3339)), next)
+		} else if err := sleep(ctx, d); err != nil {
+			return acme.Order{}, fmt.Errorf("%s: read the order: %w", s.client.host, err)
+		}
+		o, a, err := s.getOrder(ctx, url)
+		if err != nil {
+			if forgotten(err) {
+				err = lost(err)
+			}
+			return o, err
+		}
+		if done(o) {
+			return o, nil
+		}
+		if !time.Now().Before(deadline) {
+			return o, errDeadline
+		}
+		after, pause = a, min(2*pause, lastPoll)
+	}
+}
+
+// signed polls until the CA has signed, or will not.
+func (s *session) signed(ctx context.Context, url string, after time.Time) (acme.Order, error) {
+	o, err := s.settle(ctx, url, after, func(o acme.Order) bool { return o.Status != acme.StatusProcessing })
+	if errors.Is(err, errDeadline) {
+		err = fmt.Errorf("%s: the CA has not signed the order %s after %s", s.client.host, url, s.d.Deadline)
+	}
+	return o, err
+}
+
+// stuck gives up an order whose validation never ends. What is pending is
+// deactivated, since the CA could hand the same order back next time.
+func (s *session) stuck(ctx context.Context, o acme.Order) error {
+	var names []string
+	authzs, err := s.authorizations(ctx, o.Authorizations)
+	if err != nil {
+		return err
+	}
+	for _, z := range authzs {
+		if z.Status != acme.StatusPending {
+			continue
+		}
+		names = append(names, authzName(z).Value)
+		// It is as good as dead already; whether this works changes nothing.
+		_ = s.ask(ctx, "deactivate authorization", func(ctx context.Context) error {
+			_, err := s.dir.client.DeactivateAuthorization(ctx, s.account, z.Location)
+			return err
+		})
+	}
+	return invalidf("%s: %s: the CA has not judged the challenge after %s", s.client.host, strings.Join(names, ", "), s.d.Deadline)
+}
+
+// dead says why the CA refused an order, name by name. judged is false when
+// the order ended while nobody looked; then it is only lost.
+func (s *session) dead(ctx context.Context, o acme.Order, judged bool) error {
+	var why []string
+	var hints []string
+	never := false
+	blame := func(p acme.Problem) {
+		never = never || pointless(p)
+		if a := advice(p); a != "" && !slices.Contains(hints, a) {
+			hints = append(hints, a)
+		}
+	}
+	var chain error
+	authzs, _ := s.authorizations(ctx, o.Authorizations)
+	for _, z := range authzs {
+		for _, ch := range z.Challenges {
+			if ch.Error != nil {
+				why = append(why, authzName(z).Value+": "+problemText(*ch.Error))
+				blame(*ch.Error)
+				chain = errors.Join(chain, *ch.Error)
+			}
+		}
+	}
+	if o.Error != nil {
+		blame(*o.Error)
+		if text := problemText(*o.Error); len(why) == 0 {
+			why = append(why, text)
+		}
+		chain = errors.Join(chain, *o.Error)
+	}
+	if len(why) == 0 {
+		return lost(fmt.Errorf("%s: the order %s has ended", s.client.host, o.Location))
+	}
+	var err error = &refusal{what: s.client.host + ": the CA refused", err: &texted{strings.Join(why, "; "), chain}}
+	if len(hints) > 0 || never {
+		err = &world.Fault{Err: err, Never: never, Advice: strings.Join(hints, "; ")}
+	}
+	if judged {
+		return invalid(err)
+	}
+	return lost(err)
+}
+
+// texted shows a text for a chain that says more.
+type texted struct {
+	text string
+	err  error
+}
+
+func (t *texted) Error() string { return t.text }
+func (t *texted) Unwrap() error { return t.err }
+
+// finalize sends the CSR (RFC 8555, section 7.4). A lost reply is no loss: the
+// order tells how far it came.
+func (s *session) finalize(ctx context.Context, o acme.Order) (acme.Order, error) {
+	// No common name: CAs take the first name, or none (RFC 8555 needs none).
+	csr, err := x509.CreateCertificateRequest(rand.Reader,
+		&x509.CertificateRequest{DNSNames: cert.Values(s.trip.job.Names)}, s.trip.job.Key.Signer())
+	if err != nil {
+		return o, fmt.Errorf("make the request for the certificate: %w", err)
+	}
+	var got acme.Order
+	var after time.Time
+	err = s.ask(ctx, "finalize the order", func(ctx context.Context) error {
+		var err error
+		got, err = s.dir.client.FinalizeOrder(ctx, s.account, acme.Order{Location: o.Location, Finalize: o.Finalize}, csr)
+		after = exchangeOf(ctx).after
+		if got.Status != "" {
+			// The error only says that the order is not at its end.
+			return nil
+		}
+		return err
+	})
+	if err == nil {
+		s.finalized = true
+		got.Location = o.Location
+		if got.Status == acme.StatusProcessing {
+			return s.signed(ctx, o.Location, after)
+		}
+		return got, nil
+	}
+	now, _, err2 := s.getOrder(ctx, o.Location)
+	switch {
+	case err2 != nil && forgotten(err2):
+		return o, lost(err2)
+	case err2 != nil:
+		return o, err
+	case now.Status == acme.StatusInvalid:
+		return o, invalid(err)
+	case now.Status == acme.StatusProcessing, now.Status == acme.StatusValid:
+		return now, nil
+	}
+	return o, err
+}

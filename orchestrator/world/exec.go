@@ -1,0 +1,39 @@
+package world
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// outputLimit is how much of a program's output is kept, from its end.
+const outputLimit = 4 << 10
+
+// Run runs a program without a shell and waits for it; ctx ends it. The
+// output (both streams, the last 4 KiB) is returned also with an error, and
+// the error quotes it.
+func (w *World) Run(ctx context.Context, argv []string) ([]byte, error) {
+	if w.Exec != nil {
+		return w.Exec(ctx, argv)
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.WaitDelay = 2 * time.Second
+	out, err := cmd.CombinedOutput()
+	if len(out) > outputLimit {
+		out = out[len(out)-outputLimit:]
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w (it was stopped: %w)", err, context.Cause(ctx))
+		}
+		said := strings.TrimSpace(string(bytes.ToValidUTF8(out, []byte("?"))))
+		if said != "" {
+			said = ": " + said
+		}
+		return out, fmt.Errorf("run %s: %w%s", argv[0], err, said)
+	}
+	return out, nil
+}

@@ -1,0 +1,147 @@
+package cloudflare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/libdns/libdns"
+	"github.com/miekg/dns"
+
+	"github.com/certform/certform/orchestrator/world"
+	"github.com/certform/certform/providers"
+	"github.com/certform/certform/providers/rest"
+)
+
+type provider struct {
+	records, zones *rest.Client
+
+	mu    sync.Mutex
+	ids   map[string]string           // zone id by zone
+	known map[string]map[value]string // record id by zone id and value
+}
+
+// value is one TXT value, name without trailing dot.
+type value struct{ name, text string }
+
+// envelope is around every answer.
+type envelope[T any] struct {
+	trouble
+	Result     T `json:"result"`
+	ResultInfo struct {
+		Page       int `json:"page"`
+		PerPage    int `json:"per_page"`
+		Count      int `json:"count"`
+		TotalCount int `json:"total_count"`
+		TotalPages int `json:"total_pages"`
+	} `json:"result_info"`
+}
+
+// do makes a request and takes the envelope off. An answer that says success
+// is false is an error whatever its status.
+func do[T any](ctx context.Context, c *rest.Client, method, path string, in any) (envelope[T], error) {
+	var out envelope[T]
+	err := c.Do(ctx, method, path, in, &out)
+	if err == nil && !out.Success {
+		shown, _, _ := strings.Cut(path, "?")
+		err = fmt.Errorf("%s %s: %w", method, shown, errors.Join(errors.New(out.trouble.String()), providers.ErrRefused))
+	}
+	if err != nil {
+		if t := troubleOf(err); t.has(codesOfToken...) || out.has(codesOfToken...) {
+			err = world.Never(world.Hint(err, "the API token is wrong or has expired, or lacks Zone.DNS:Edit (and Zone.Zone:Read) for this zone"))
+		}
+	}
+	return out, err
+}
+
+// troubleOf is what the host said in an error.
+func troubleOf(err error) (t trouble) {
+	var s *rest.Status
+	if errors.As(err, &s) {
+		t, _ = decode(s.Body)
+	}
+	return t
+}
+
+// all reads every page of a list.
+func all[T any](ctx context.Context, c *rest.Client, path string, query url.Values, size int) ([]T, error) {
+	var out []T
+	query.Set("per_page", strconv.Itoa(size))
+	for page := 1; ; page++ {
+		query.Set("page", strconv.Itoa(page))
+		e, err := do[[]T](ctx, c, http.MethodGet, path+"?"+query.Encode(), nil)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e.Result...)
+		info := e.ResultInfo
+		switch {
+		case len(e.Result) == 0,
+			info.TotalPages > 0 && page >= info.TotalPages,
+			info.TotalPages == 0 && info.TotalCount > 0 && len(out) >= info.TotalCount,
+			info.TotalPages == 0 && info.TotalCount == 0 && len(e.Result) < size:
+			return out, nil
+		}
+	}
+}
+
+type zone struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Status string `json:"status"`
+}
+
+// zoneID finds a zone once. Of several with the name (a second account that
+// waits to take it over) it is the active one.
+func (p *provider) zoneID(ctx context.Context, name string) (string, error) {
+	name = strings.TrimSuffix(dns.CanonicalName(name), ".")
+	p.mu.Lock()
+	id := p.ids[name]
+	p.mu.Unlock()
+	if id != "" {
+		return id, nil
+	}
+	found, err := all[zone](ctx, p.zones, "/zones", url.Values{"name": {name}}, 50)
+	if err != nil {
+		return "", fmt.Errorf("find zone %s: %w", name, err)
+	}
+	for _, z := range found {
+		if !strings.EqualFold(z.Name, name) {
+			continue
+		}
+		if id == "" || z.Status == "active" {
+			id = z.ID
+		}
+		if z.Status == "active" {
+			break
+		}
+	}
+	if id == "" {
+		return "", world.Never(world.Hint(fmt.Errorf("this token sees no zone %s", name),
+			"the token needs Zone.Zone:Read for the zone, or give a zone_token that has it"))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ids[name] = id
+	return id, nil
+}
+
+// ListZones lists all zones that the token sees.
+func (p *provider) ListZones(ctx context.Context) ([]libdns.Zone, error) {
+	found, err := all[zone](ctx, p.zones, "/zones", url.Values{}, 50)
+	if err != nil {
+		return nil, err
+	}
+	var out []libdns.Zone
+	for _, z := range found {
+		if z.Name != "" {
+			out = append(out, libdns.Zone{Name: dns.CanonicalName(z.Name)})
+		}
+	}
+	return out, nil
+}

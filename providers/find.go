@@ -1,0 +1,124 @@
+package providers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/certform/certform/orchestrator/cert"
+	"github.com/certform/certform/orchestrator/world"
+	"github.com/miekg/dns"
+)
+
+// mostHops is how many CNAMEs are followed; public resolvers stop about there.
+const mostHops = 10
+
+// Find says where the challenge of name is answered, following CNAMEs. Answers
+// are kept for the run. It opens a provider only when the zone is neither
+// declared nor known. Errors say what would be right.
+//
+// A CNAME at the challenge name itself is followed, to wherever it ends. One
+// that is there only because of a wildcard (*.example.com) is not, if the
+// challenge name lies in a zone that is served: a TXT value written there ends
+// the wildcard for that name (RFC 4592, section 2.2.1); otherwise it is
+// followed like any other. Both are a warning.
+func (z *Zones) Find(ctx context.Context, name cert.Name) (Found, error) {
+	base := name.Base()
+	f, err := z.finds.of(base).do(ctx, func(ctx context.Context) (Found, error) { return z.find(ctx, base) })
+	f.Name = name
+	// Each caller gets slices of its own.
+	f.CNAMEs, f.Providers, f.Warnings = slices.Clone(f.CNAMEs), slices.Clone(f.Providers), slices.Clone(f.Warnings)
+	return f, err
+}
+
+func (z *Zones) find(ctx context.Context, base string) (Found, error) {
+	f := Found{Challenge: dns.CanonicalName("_acme-challenge." + base)}
+	f.Target = f.Challenge
+	if _, ok := dns.IsDomainName(f.Challenge); !ok || len(f.Challenge) > 254 {
+		return f, world.Never(fmt.Errorf("%s is too long: with _acme-challenge before it no name of DNS", base))
+	}
+	cut, err := z.follow(ctx, &f)
+	if err != nil {
+		return f, err
+	}
+	s, warnings, err := z.match(ctx, f.Target, cut)
+	f.Warnings = append(f.Warnings, warnings...)
+	if err != nil {
+		if len(f.CNAMEs) > 0 {
+			err = fmt.Errorf("%s: %w", chain(append([]string{f.Challenge}, f.CNAMEs...)...), err)
+		}
+		return f, err
+	}
+	for _, p := range s.providers {
+		h := z.hosts[p]
+		if h == nil {
+			return f, world.Never(fmt.Errorf("zone %s is to be served by %s, which does not exist", bare(s.zone), p))
+		}
+		if h.Quirks.Replaces || h.Quirks.DeletesByName {
+			f.Warnings = append(f.Warnings, fmt.Sprintf(
+				"%s can only replace all values at a name; if somebody else writes TXT values at %s too, delegate it by a CNAME to a zone of its own",
+				p, bare(f.Target)))
+		}
+	}
+	if s.asked {
+		z.note(s)
+	}
+	f.Zone, f.Providers, f.How = s.zone, s.providers, s.how
+	return f, nil
+}
+
+// follow walks the CNAMEs and leaves the last name in f.Target. cut is the
+// zone that DNS says it is in, or "".
+func (z *Zones) follow(ctx context.Context, f *Found) (cut string, err error) {
+	way := []string{f.Challenge}
+	for {
+		a, err := z.alias(ctx, f.Target)
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		if err != nil {
+			// The zone may be declared; whether a CNAME leads elsewhere is then
+			// all that is not known.
+			f.Warnings = append(f.Warnings, fmt.Sprintf("whether a CNAME leads elsewhere could not be asked: %v", err))
+			return "", nil
+		}
+		if a.target == "" {
+			return a.zone, nil
+		}
+		if len(way) == 1 && !a.dname && z.wildcard(ctx, f.Challenge) {
+			_, parent, _ := cutLabel(f.Challenge)
+			if s, _, err := z.match(ctx, f.Challenge, z.cut(ctx, parent)); err == nil {
+				f.Warnings = append(f.Warnings, fmt.Sprintf(
+					"a wildcard CNAME (*.%s or above it, to %s) catches %s; it is not followed, since a value written there takes its place (in zone %s)",
+					bare(parent), bare(a.target), bare(f.Challenge), bare(s.zone)))
+				return "", nil
+			}
+			f.Warnings = append(f.Warnings, fmt.Sprintf(
+				"%s exists only by a wildcard CNAME to %s, which is followed; a CNAME or a TXT record of its own there would end that",
+				bare(f.Challenge), bare(a.target)))
+		}
+		looped := slices.Contains(way, a.target)
+		way = append(way, a.target)
+		if looped {
+			return "", world.Never(errLoop(way))
+		}
+		if len(way) > mostHops+1 {
+			return "", world.Never(fmt.Errorf("more than %d CNAMEs in a row: %s", mostHops, chain(way...)))
+		}
+		f.CNAMEs, f.Target = way[1:], a.target
+	}
+}
+
+// cut is the zone that the resolvers say name is in, or "".
+func (z *Zones) cut(ctx context.Context, name string) string {
+	r, err := z.ask.recursive(ctx, z.resolvers(ctx, z.guess(name)), name, dns.TypeSOA)
+	if err != nil {
+		return ""
+	}
+	for _, rr := range append(r.Answer, r.Ns...) {
+		if soa, ok := rr.(*dns.SOA); ok && dns.IsSubDomain(dns.CanonicalName(soa.Hdr.Name), name) {
+			return dns.CanonicalName(soa.Hdr.Name)
+		}
+	}
+	return ""
+}

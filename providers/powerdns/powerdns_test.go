@@ -1,0 +1,146 @@
+package powerdns_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/certform/certform/internal/rig"
+	"github.com/certform/certform/orchestrator/block"
+	"github.com/certform/certform/orchestrator/world"
+	"github.com/certform/certform/providers"
+	"github.com/certform/certform/providers/powerdns"
+	"github.com/certform/certform/providers/providertest"
+	"github.com/libdns/libdns"
+	upstream "github.com/libdns/powerdns"
+	"github.com/miekg/dns"
+)
+
+func opener(key string) *world.World {
+	return &world.World{Secret: func(context.Context, string) (string, error) { return key, nil }}
+}
+
+// front is a proxy before a server, so that its answers can be made to fail.
+func front(t *testing.T, target string) (*providertest.Faulty, string) {
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &providertest.Faulty{Handler: httputil.NewSingleHostReverseProxy(u)}
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	return f, s.URL
+}
+
+func TestServer(t *testing.T) {
+	s := rig.PowerDNS(t, rig.PowerDNSConfig{Zones: []string{"a.test", "b.test"}})
+	faulty, url := front(t, s.URL)
+	faulty.Only = func(r *http.Request) bool { return r.Method == http.MethodPatch }
+	spec := &powerdns.Spec{ServerURL: url + "/api/v1/", APIToken: block.NewSecret("env:K")}
+	if p := spec.Check(); len(p) > 0 {
+		t.Fatal(p)
+	}
+	other, err := spec.Open(t.Context(), opener(s.Key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	providertest.Run(t, providertest.Fixture{
+		World: opener(s.Key), Zone: "a.test", Nameservers: []string{s.Addr}, Fault: faulty.Next,
+		DNS: providers.DNS{Address: "dns.powerdns.m", Kind: "powerdns", Zones: []string{"a.test"}, Spec: spec, Quirks: powerdns.Kind().Quirks},
+		TXT: func(name string) (out []string) {
+			for _, v := range s.TXT(t, name) {
+				out = append(out, providers.Text(&dns.TXT{Txt: []string{v}}))
+			}
+			return out
+		},
+		Foreign: func(name, value string) {
+			rr := libdns.TXT{Name: "_acme-challenge." + name + ".", Text: value, TTL: time.Hour}
+			if _, err := other.AppendRecords(t.Context(), "a.test.", []libdns.Record{rr}); err != nil {
+				t.Error(err)
+			}
+		},
+	})
+	t.Run("zones", func(t *testing.T) {
+		zones, err := other.(libdns.ZoneLister).ListZones(t.Context())
+		if err != nil || !slices.Contains(zones, libdns.Zone{Name: "a.test."}) || !slices.Contains(zones, libdns.Zone{Name: "b.test."}) {
+			t.Errorf("zones %v, %v", zones, err)
+		}
+	})
+	t.Run("a wrong key", func(t *testing.T) {
+		p, err := spec.Open(t.Context(), opener("canary"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.(libdns.ZoneLister).ListZones(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "HTTP 401") || strings.Contains(err.Error(), "canary") {
+			t.Errorf("error %v", err)
+		}
+		if _, again := world.RetryAt(err); again {
+			t.Error("it would be tried again")
+		}
+	})
+}
+
+// sets is an API that keeps TXT sets, as far as this provider uses it, and lets
+// another writer in between a read and a write.
+type sets struct {
+	held    map[string][]string
+	single  bool // gives single sets, as from 4.8 on
+	reads   int
+	between func(*sets)
+}
+
+// A newer server gives single sets; another writer who overwrites ours is
+// noticed; the set's own TTL and disabled records stay.
+func TestConcurrentWriter(t *testing.T) {
+	for _, single := range []bool{true, false} {
+		t.Run(fmt.Sprint("single sets ", single), func(t *testing.T) {
+			s := &sets{held: map[string][]string{}, single: single}
+			s.held["x.a.test."] = []string{"foreign"}
+			s.held["y.a.test."] = []string{"elsewhere"}
+			done := false
+			s.between = func(s *sets) {
+				if !done {
+					s.held["x.a.test."] = []string{"foreign", "later"} // without ours
+				}
+				done = true
+			}
+			server := httptest.NewServer(s)
+			defer server.Close()
+			p, err := (&powerdns.Spec{ServerURL: server.URL, APIToken: block.NewSecret("env:K")}).Open(t.Context(), opener("k"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			add := []libdns.RR{{Name: "x", Type: "TXT", Data: "ours", TTL: time.Minute}}
+			err = p.(providers.Changer).Change(t.Context(), "a.test.", add, nil)
+			if err == nil || !strings.Contains(err.Error(), "somebody else") {
+				t.Fatalf("error %v: our value was overwritten", err)
+			}
+			if err := p.(providers.Changer).Change(t.Context(), "a.test.", add, nil); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.held["x.a.test."]; !slices.Equal(got, []string{"foreign", "later", "ours"}) {
+				t.Errorf("held %q", got)
+			}
+			if single && s.reads != 4 {
+				t.Errorf("%d reads of sets", s.reads)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	providertest.Arguments(t, &powerdns.Spec{}, &upstream.Provider{})
+	for _, s := range []powerdns.Spec{{ServerURL: "ns1"}, {ServerURL: "https://u:p@ns1"}} {
+		if len(s.Check()) != 1 {
+			t.Errorf("%+v: %v", s, s.Check())
+		}
+	}
+}

@@ -1,0 +1,174 @@
+// Package rest is the JSON over HTTP that the DNS hosts have in common:
+// requests at the account's pace, answers read to their end, and faults told
+// apart into those that pass, those that do not, and those that say when to
+// come back.
+//
+// What is asked, and what the answers mean, is each host's own.
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/certform/certform/orchestrator/world"
+	"github.com/certform/certform/providers"
+)
+
+// mostBytes is the most that is read of one answer: a zone with a hundred
+// thousand records is about 20 MB.
+const mostBytes = 64 << 20
+
+// Client asks one host. It may be used concurrently.
+type Client struct {
+	HTTP   *http.Client
+	Base   string            // URL before every path
+	Header map[string]string // credentials: never in an error
+	// Say finds the host's own words in an answer that is no success; nil: the
+	// text of the answer.
+	Say func(body []byte) string
+}
+
+// Status is the answer of a host that is no success. It is in the chain of the
+// errors of Do.
+type Status struct {
+	Code int
+	Said string // the host's own words
+	Body []byte // for who reads more out of it; never shown
+}
+
+func (s *Status) Error() string {
+	text := fmt.Sprintf("HTTP %d", s.Code)
+	if s.Said == "" {
+		return text + " " + http.StatusText(s.Code)
+	}
+	return text + ": " + s.Said
+}
+
+// Do makes one request. in, if not nil, is sent as JSON; the answer is decoded
+// into out, if that is not nil. Errors name method and path. They are
+// world.Faults: 429 and 503 with their Retry-After, 401, 403 and 404 as those
+// that trying again cannot mend, other 4xx as providers.ErrRefused; 5xx and
+// broken connections may be tried again.
+func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	if err := c.do(ctx, method, path, in, out); err != nil {
+		shown, _, _ := strings.Cut(path, "?")
+		return fmt.Errorf("%s %s: %w", method, shown, err)
+	}
+	return nil
+}
+
+func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+	if err := providers.Pace(ctx); err != nil {
+		return err
+	}
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return world.Never(err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Base, "/")+path, body)
+	if err != nil {
+		return world.Never(errors.New("the address is no URL"))
+	}
+	for k, v := range c.Header {
+		req.Header.Set(k, v)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	res, err := c.HTTP.Do(req)
+	if err != nil {
+		// *url.Error repeats the whole URL, which may hold a credential.
+		if u := new(url.Error); errors.As(err, &u) {
+			err = u.Err
+		}
+		return fmt.Errorf("%s: %w", req.URL.Host, err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, mostBytes))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return c.fault(res, answer)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("the answer is not what was expected: %w", err)
+	}
+	return nil
+}
+
+func (c *Client) fault(res *http.Response, answer []byte) error {
+	s := &Status{Code: res.StatusCode, Body: answer}
+	if c.Say != nil {
+		s.Said = c.blot(c.Say(answer))
+	}
+	if s.Said == "" && !strings.Contains(res.Header.Get("Content-Type"), "html") {
+		s.Said = short(c.blot(string(answer)))
+	}
+	switch code := res.StatusCode; {
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return &world.Fault{Err: s, Never: true, Advice: "the credential is wrong, has expired, or may not do this"}
+	case code == http.StatusNotFound, code >= 300 && code < 400:
+		return world.Never(s)
+	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
+		if at := RetryAfter(res.Header, time.Now()); !at.IsZero() {
+			return world.At(s, at)
+		}
+		return s
+	case code == http.StatusRequestTimeout, code >= 500:
+		return s
+	}
+	return errors.Join(s, providers.ErrRefused)
+}
+
+// blot takes credentials out of what a host said: some say back what they were
+// sent.
+func (c *Client) blot(said string) string {
+	for _, v := range c.Header {
+		for _, secret := range []string{v, v[strings.LastIndex(v, " ")+1:]} {
+			if len(secret) > 3 {
+				said = strings.ReplaceAll(said, secret, "(credential)")
+			}
+		}
+	}
+	return said
+}
+
+// RetryAfter reads the header of that name (RFC 9110, section 10.2.3), seconds
+// or a date; zero if it says nothing.
+func RetryAfter(h http.Header, now time.Time) time.Time {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
+		return now.Add(time.Duration(n) * time.Second)
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return at
+	}
+	return time.Time{}
+}
+
+// short is one line of an answer.
+func short(s string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+	if len(s) > 300 {
+		s = strings.ToValidUTF8(s[:300], "") + "..."
+	}
+	return s
+}

@@ -1,0 +1,77 @@
+package file
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"fmt"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/certform/certform/orchestrator/cert"
+)
+
+// combined is chain and key in one PEM file.
+type combined struct{}
+
+func (combined) encode(b *cert.Bundle) ([]byte, error) { return b.CombinedPEM() }
+
+func (combined) decode(data []byte) (cert.Chain, string) {
+	chain, err := cert.ParseChain(data)
+	if err != nil {
+		return nil, err.Error()
+	}
+	key, err := cert.ParseKey(data)
+	switch {
+	case err != nil:
+		return chain, err.Error()
+	case key.SPKI() != cert.SPKI(chain.Leaf().PublicKey):
+		return chain, "the private key does not fit the certificate"
+	}
+	return chain, ""
+}
+
+func (combined) same(data []byte, b *cert.Bundle) bool {
+	want, err := b.CombinedPEM()
+	return err == nil && bytes.Equal(data, want)
+}
+
+// archive is a PKCS #12 file. Its bytes are different each time (salt), so it
+// is compared by what is in it.
+type archive struct{ password string }
+
+func (a archive) encode(b *cert.Bundle) ([]byte, error) {
+	data, err := pkcs12.Modern.Encode(b.Key().Signer(), b.Chain.Leaf(), b.Chain[1:], a.password)
+	if err != nil {
+		return nil, fmt.Errorf("make the PKCS #12 archive: %w", err)
+	}
+	return data, nil
+}
+
+func (a archive) open(data []byte) (cert.Chain, cert.Fingerprint, string) {
+	key, leaf, rest, err := pkcs12.DecodeChain(data, a.password)
+	switch {
+	case errors.Is(err, pkcs12.ErrIncorrectPassword):
+		return nil, "", "the password does not open it"
+	case err != nil:
+		return nil, "", "not a PKCS #12 archive with one certificate and its key: " + err.Error()
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, "", "the private key in it is of a kind that cannot sign"
+	}
+	return append(cert.Chain{leaf}, rest...), cert.SPKI(signer.Public()), ""
+}
+
+func (a archive) decode(data []byte) (cert.Chain, string) {
+	chain, key, why := a.open(data)
+	if why == "" && key != cert.SPKI(chain.Leaf().PublicKey) {
+		why = "the private key does not fit the certificate"
+	}
+	return chain, why
+}
+
+func (a archive) same(data []byte, b *cert.Bundle) bool {
+	chain, key, why := a.open(data)
+	return why == "" && chain.Fingerprint() == b.Chain.Fingerprint() && key == b.Key().SPKI()
+}
