@@ -32,10 +32,22 @@ type keeper struct {
 // keep starts a keeper that looks every interval.
 func keep(t *testing.T, h *house.House, interval time.Duration) *keeper {
 	t.Helper()
+	return begin(h, enter(t, h), interval)
+}
+
+// enter starts a process whose runner is in the state, and which does nothing
+// yet.
+func enter(t *testing.T, h *house.House) *house.Process {
+	t.Helper()
 	p, err := h.Keep(&doom.Doom{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// begin makes a process keep what the house wants.
+func begin(h *house.House, p *house.Process, interval time.Duration) *keeper {
 	k := &keeper{Process: p, fleets: make(chan daemon.Fleet, 1), stop: make(chan struct{}), ended: make(chan struct{})}
 	p.Engine.Stop, p.Engine.Patient = k.stop, true
 	k.load(h.Wants)
@@ -230,8 +242,10 @@ func TestDaemonsShare(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer p.End()
-		a := keep(t, h, time.Hour)
-		b := keep(t, h, time.Hour)
+		// Both are in the state before either counts the live ones: who comes
+		// later is seen at the next count, and could find all done.
+		first, second := enter(t, h), enter(t, h)
+		a, b := begin(h, first, time.Hour), begin(h, second, time.Hour)
 		time.Sleep(2 * time.Minute)
 		if n, orders := delivered(), h.CA.Counts()["orders"]; n != 20 || orders != 20 {
 			t.Errorf("after two minutes %d of 20 are delivered, by %d orders", n, orders)
