@@ -35,7 +35,7 @@ var certificateShape = block.ShapeOf(&certificateArgs{})
 // certificateBlock is what was read of a certificate block.
 type certificateBlock struct {
 	body   *block.Body
-	broken bool
+	broken bool // an argument is missing, or one is not known: it may be a misspelt one
 }
 
 func (l *loader) readCertificates() {
@@ -94,7 +94,7 @@ func (l *loader) decodeCertificates(c *Config, defaults []referred) {
 
 func (l *loader) decodeCertificate(i *instance, defaults []referred) *built {
 	whose, ctx, body := i.whose(), i.context(), i.cert.body
-	u := &built{inst: i, broken: i.cert.broken || i.stray}
+	u := &built{inst: i, broken: i.stray || body.Content().Attributes["names"] == nil}
 	u.Address, u.Name, u.Range, u.NamesRange = i.address(), i.name, i.block.DefRange, body.Range("names")
 	if i.forEach != nil {
 		u.Name = i.name + "-" + i.key
@@ -119,7 +119,7 @@ func (l *loader) decodeCertificate(i *instance, defaults []referred) *built {
 	l.checkLimits(u, whose, issuers)
 	a := given(attrs["sinks"], ctx)
 	if a == nil {
-		if !u.broken {
+		if !u.broken && !i.cert.broken {
 			l.report.warn(whose, i.block.DefRange, "Certificate without a sink", "It will be issued and delivered nowhere: sinks = [...] says where it must be.")
 		}
 		return u

@@ -155,6 +155,7 @@ func TestNames(t *testing.T) {
 		{name: "no names", hcl: "certificate \"a\" {\n  names = []\n  sinks = []\n}\n", want: []string{"main.hcl:2 No names"}},
 		{name: "IDN", hcl: "certificate \"a\" {\n  names = [\"bücher.example\"]\n  sinks = []\n}\n", want: []string{"main.hcl:2 warning: Name converted"}, says: "bücher.example is written xn--bcher-kva.example"},
 		{name: "twice", hcl: "certificate \"a\" {\n  names = [\"a.example.com\", \"A.example.com.\"]\n  sinks = []\n}\n", want: []string{"main.hcl:2 warning: Name given twice"}},
+		{name: "an unknown argument beside a host not covered", hcl: "certificate \"a\" {\n  names = [\"example.com\"]\n  hosts = [\"a.example.com\"]\n  sinks = []\n  count = 2\n}\n", want: []string{"main.hcl:3 Host that no name covers", "main.hcl:5 Unsupported argument"}},
 		{name: "host not covered", hcl: "certificate \"a\" {\n  names = [\"example.com\", \"*.example.com\"]\n  hosts = [\"www.example.com\", \"a.b.example.com\", \"*.example.com\"]\n  sinks = []\n}\n", want: []string{"main.hcl:3 Host that no name covers", "main.hcl:3 Not a host"}},
 		{name: "too many", hcl: "certificate \"a\" {\n  names = [" + strings.Join(many, ", ") + "]\n  sinks = []\n}\n", want: []string{"main.hcl:2 Too many names"}, says: "101 names, and letsencrypt allows 100 in its profile classic"},
 		{name: "too many for a profile", hcl: "certificate \"a\" {\n  names = [" + strings.Join(many[:26], ", ") + "]\n  profile = \"shortlived\"\n  sinks = []\n}\n", want: []string{"main.hcl:2 Too many names"}, says: "allows 25 in its profile shortlived"},
