@@ -45,6 +45,10 @@ type Gatherer struct {
 	onway   map[*Turn]struct{}
 	waiting []*Turn
 	running bool
+
+	// reloaded: a reload was done, by a command that may have returned before the
+	// service read its files (nginx -s reload does). Only the leader uses it.
+	reloaded bool
 }
 
 // For is the process's one Gatherer of c. scope tells hosts apart that have

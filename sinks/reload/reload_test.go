@@ -23,7 +23,8 @@ type service struct {
 	tests    int
 	serving  map[int]string
 	perRun   time.Duration
-	testSees bool // the test command finds what is bad
+	testSees bool          // the test command finds what is bad
+	late     time.Duration // a reload returns at once and the files are read so much later
 }
 
 func newService() *service {
@@ -31,6 +32,10 @@ func newService() *service {
 }
 
 func (s *service) exec(ctx context.Context, argv []string) ([]byte, error) {
+	if s.late > 0 && argv[0] != "check" {
+		time.AfterFunc(s.late, s.read)
+		return nil, nil
+	}
 	select {
 	case <-time.After(s.perRun):
 	case <-ctx.Done():
@@ -60,6 +65,20 @@ func (s *service) exec(ctx context.Context, argv []string) ([]byte, error) {
 		}
 	}
 	return nil, nil
+}
+
+// read takes what lies there into use, or goes on with what it has.
+func (s *service) read() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.bundles {
+		if b == "bad" {
+			return
+		}
+	}
+	for i, b := range s.bundles {
+		s.serving[i] = b
+	}
 }
 
 type place struct {
@@ -268,6 +287,27 @@ func TestStuckPlace(t *testing.T) {
 		}
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// A reload that returns before the files are read may find the bad certificate
+// of the next try in them: the good ones are served all the same in the end.
+func TestReloadThatReadsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		s.testSees, s.late = true, s.perRun/2
+		const n = 4
+		errs := deliver(t, s, reload.Commands{Test: []string{"check"}, Reload: []string{"reload"}}, n, map[int]bool{n - 1: true}, time.Millisecond)
+		time.Sleep(time.Minute)
+		for i := range n {
+			want := "new"
+			if i == n-1 {
+				want = "old"
+			}
+			if s.serving[i] != want || (errs[i] != nil) != (want == "old") {
+				t.Errorf("place %d: serves %q, error %v", i, s.serving[i], errs[i])
+			}
 		}
 	})
 }

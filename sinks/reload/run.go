@@ -17,8 +17,8 @@ const atOnce = 64
 // run settles one batch of places.
 type run struct {
 	g *Gatherer
-	// unsettled: a reload failed, and none has succeeded since with what lies
-	// in the places now.
+	// unsettled: a reload failed, or an earlier one may have read files that were
+	// put back since, and none has succeeded with what lies in the places now.
 	unsettled bool
 }
 
@@ -62,6 +62,10 @@ func (r *run) try(batch []*Turn) {
 			t.err = fmt.Errorf("%w; and putting back what was there: %w", err, uerr)
 		}
 	})
+	// What an earlier reload asked for may have been read only now, with a
+	// certificate in it that the service refuses: all that came in with it would
+	// not be served.
+	r.unsettled = r.unsettled || r.g.reloaded
 	if len(batch) > 1 && mayBlame(err) {
 		r.try(batch[:len(batch)/2])
 		r.try(batch[len(batch)/2:])
@@ -104,6 +108,7 @@ func (r *run) once(batch []*Turn) error {
 		if err := r.command(batch, argv); err != nil {
 			return fmt.Errorf("reload: %w", err)
 		}
+		r.g.reloaded = true
 	}
 	r.unsettled = false
 	return nil
