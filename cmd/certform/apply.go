@@ -291,16 +291,19 @@ func jobsOf(s *session, facts plan.Facts, now, saved *plan.Plan) []apply.Job {
 		}
 		jobs = append(jobs, apply.Job{Want: w, Item: it, Seen: facts.Seen[it.Address], Basis: basis})
 	}
+	// What could not be looked at is looked at again: nothing is done before it
+	// was seen to be.
+	open := func(it *plan.Item) bool { return it.Changes() || len(it.Errors) > 0 || it.Unread() }
 	if saved == nil {
 		for _, it := range now.Items {
-			if it.Changes() || len(it.Errors) > 0 || it.Unread() {
+			if open(it) {
 				add(it, nil)
 			}
 		}
 		return jobs
 	}
 	for _, it := range saved.Items {
-		if it.Changes() {
+		if open(it) {
 			add(it, &it.Basis)
 		}
 	}

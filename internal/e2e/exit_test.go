@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -91,6 +92,18 @@ func TestSavedPlan(t *testing.T) {
 		t.Errorf("%d certificates for h0, want 3", n)
 	}
 	d.atRest()
+
+	// What could not be looked at is not done.
+	served := d.path("tls/h-0")
+	if err := os.Rename(served, served+".aside"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("h-0", served); err != nil {
+		t.Fatal(err)
+	}
+	d.want(0, "plan", "-out=unread.plan")
+	d.want(3, "apply", "unread.plan").says(t, `certificate.h["0"]`)
+	d.want(3, "apply", "unread.plan")
 
 	d.write("broken.plan", "{")
 	d.want(1, "apply", "broken.plan")

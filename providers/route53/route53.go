@@ -85,6 +85,9 @@ func (s *Spec) Check() (out []block.Problem) {
 		if u, err := url.Parse(s.EndpointURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 			out = append(out, block.Problem{Argument: "endpoint_url", Summary: "Not a URL",
 				Detail: "endpoint_url begins with https:// or http:// and names a host."})
+		} else if u.User != nil {
+			out = append(out, block.Problem{Argument: "endpoint_url", Summary: "Password in a URL",
+				Detail: `A URL is shown in plans and errors. Give the key as access_key_id and secret_access_key = secret("env:NAME").`})
 		}
 	}
 	return out

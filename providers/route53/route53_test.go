@@ -290,7 +290,7 @@ func TestZones(t *testing.T) {
 func TestCheck(t *testing.T) {
 	providertest.Arguments(t, &route53.Spec{}, &upstream.Provider{})
 	for _, s := range []route53.Spec{
-		{AccessKeyID: "x"}, {SecretAccessKey: block.NewSecret("env:S")}, {EndpointURL: "x"},
+		{AccessKeyID: "x"}, {SecretAccessKey: block.NewSecret("env:S")}, {EndpointURL: "x"}, {EndpointURL: "https://u:p@localhost"},
 		{AccessKeyID: "x", SecretAccessKey: block.NewSecret("env:S"), Profile: "p"},
 	} {
 		if len(s.Check()) != 1 {

@@ -63,6 +63,9 @@ func (s *Spec) Check() (out []block.Problem) {
 	} else if u.User != nil {
 		out = append(out, block.Problem{Argument: "url", Summary: "Password in a URL",
 			Detail: `A URL is shown in plans and errors. Give the credential as token = secret("env:NAME").`})
+	} else if u.RawQuery != "" || u.Fragment != "" {
+		out = append(out, block.Problem{Argument: "url", Summary: "Query in a URL",
+			Detail: `The paths of the protocol are added to the url, so it has no ? and no #. Give a credential as token = secret("env:NAME").`})
 	}
 	if s.MaxChanges < 1 {
 		out = append(out, block.Problem{Argument: "max_changes", Summary: "No change at all",

@@ -94,6 +94,7 @@ func TestErrors(t *testing.T) {
 func TestCheck(t *testing.T) {
 	for _, s := range []webhook.Spec{
 		{URL: "dns.example.com", MaxChanges: 1}, {URL: "https://u:p@dns.example.com", MaxChanges: 1}, {URL: "https://dns.example.com"},
+		{URL: "https://dns.example.com/?token=t", MaxChanges: 1}, {URL: "https://dns.example.com/#a", MaxChanges: 1},
 	} {
 		if len(s.Check()) != 1 {
 			t.Errorf("%+v: %v", s, s.Check())

@@ -321,6 +321,7 @@ func TestCheck(t *testing.T) {
 		{"the other half", s3.Spec{SecretAccessKey: secret}, "secret_access_key"},
 		{"profile and key", s3.Spec{AccessKeyID: "a", SecretAccessKey: secret, Profile: "p"}, "profile"},
 		{"endpoint", s3.Spec{EndpointURL: "localhost:9000"}, "endpoint_url"},
+		{"a password in the endpoint", s3.Spec{EndpointURL: "http://u:p@localhost:9000"}, "endpoint_url"},
 		{"a folder for a name", s3.Spec{Name: "x/"}, "name"},
 	} {
 		if c.spec.Bucket == "" {

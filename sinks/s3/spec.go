@@ -109,6 +109,8 @@ func (s *Spec) Check() []block.Problem {
 	if s.EndpointURL != "" {
 		if u, err := url.Parse(s.EndpointURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 			wrong("endpoint_url", "Not a URL", "endpoint_url begins with https:// or http:// and names a host.")
+		} else if u.User != nil {
+			wrong("endpoint_url", "Password in a URL", `A URL is shown in plans and errors. Give the key as access_key_id and secret_access_key = secret("env:NAME").`)
 		}
 	}
 	if name := s.object(); name == "" || strings.HasSuffix(name, "/") || len(name) > 900 {

@@ -67,6 +67,8 @@ func (s *Spec) Check() []block.Problem {
 	}
 	if u, err := url.Parse(s.Address); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		wrong("address", "Not a URL", fmt.Sprintf("%q is not a URL such as https://vault.example.com:8200.", s.Address))
+	} else if u.User != nil {
+		wrong("address", "Password in a URL", `A URL is shown in plans and errors. Give the credential as token = secret("env:NAME"), or one of the other ways to log in.`)
 	}
 	for _, p := range []struct{ arg, value string }{{"path", s.path()}, {"mount", s.mount()}} {
 		switch {

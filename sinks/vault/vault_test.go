@@ -397,6 +397,7 @@ func TestCheck(t *testing.T) {
 		{"two", vault.Spec{Token: tok, KubernetesRole: "r"}, "kubernetes_role"},
 		{"no URL", vault.Spec{Address: "vault:8200", Token: tok}, "address"},
 		{"no path", vault.Spec{Path: "/", Token: tok}, "path"},
+		{"a password in the address", vault.Spec{Address: "https://u:p@vault.example.com:8200", Token: tok}, "address"},
 		{"a way out", vault.Spec{Path: "a/../b", Token: tok}, "path"},
 		{"auth_mount with a token", vault.Spec{Token: tok, AuthMount: "x"}, "auth_mount"},
 	} {
