@@ -161,7 +161,7 @@ func (o *options) tryNext(dir string, box *sandbox.Sandbox) {
 	fmt.Fprintf(o.out, `    cd %s
     %s plan                      # nothing to do
     %s status                    # what is remembered
-    $EDITOR certform.hcl         # add a name such as "api.%s"; then plan and apply
+    $EDITOR certform.hcl         # add a name such as "db.in.%s"; then plan and apply
     echo broken > tls/fullchain.pem
     %s plan                      # the drift, at the place and at the endpoint
     %s apply                     # repairs it, without a new certificate

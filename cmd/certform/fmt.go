@@ -31,7 +31,7 @@ func fmtCommand(o *options) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&f.check, "check", false, "write nothing; exit 3 if a file would change")
-	c.Flags().BoolVar(&f.diff, "diff", false, "show what changes")
+	c.Flags().BoolVar(&f.diff, "diff", false, "show what changes (and write it, unless -check is given)")
 	c.Flags().BoolVar(&f.recursive, "recursive", false, "also the directories below")
 	return c
 }
