@@ -300,6 +300,8 @@ func TestReloadThatReadsLate(t *testing.T) {
 		const n = 4
 		errs := deliver(t, s, reload.Commands{Test: []string{"check"}, Reload: []string{"reload"}}, n, map[int]bool{n - 1: true}, time.Millisecond)
 		time.Sleep(time.Minute)
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		for i := range n {
 			want := "new"
 			if i == n-1 {
