@@ -111,6 +111,12 @@ func summary(s plan.Summary) string {
 	if s.Blocked > 0 {
 		parts = append(parts, fmt.Sprintf("%d blocked", s.Blocked))
 	}
+	if s.Unserved > 0 {
+		parts = append(parts, fmt.Sprintf("%d %s not serve it", s.Unserved, plural(s.Unserved, "endpoint does", "endpoints do")))
+	}
+	if s.Unread > 0 {
+		parts = append(parts, fmt.Sprintf("%d could not be looked at", s.Unread))
+	}
 	if s.Errors > 0 {
 		parts = append(parts, fmt.Sprintf("%d %s", s.Errors, plural(s.Errors, "error", "errors")))
 	}

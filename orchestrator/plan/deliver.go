@@ -50,8 +50,10 @@ func deliveries(it *Item, want Want, have *state.Record, seen Seen, now time.Tim
 			v.Now = "serves it"
 			if !ok {
 				v.Now = why
-				if !changing && !stuck(provers, will) {
+				if !changing {
 					v.Will = "prove"
+				}
+				if !changing && !stuck(provers, will) {
 					if repair(it, want, have, id, why, provers, s, now, patient) {
 						v.Will = "verify"
 					}

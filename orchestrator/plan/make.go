@@ -86,6 +86,17 @@ func (i *Item) Unread() bool {
 	return slices.ContainsFunc(i.Places, func(v PlaceView) bool { return v.Will == "unread" })
 }
 
+// unserved counts the endpoints that do not serve the certificate while none of
+// the places that would prove them can be changed: no step says so.
+func (i *Item) unserved() (n int) {
+	for _, e := range i.Endpoints {
+		if e.Will == "prove" && !slices.ContainsFunc(i.Steps, func(s Step) bool { return s.Kind == Prove && s.Place == e.ID }) {
+			n++
+		}
+	}
+	return n
+}
+
 // forgotten is what is to be done about a record whose certificate left the
 // configuration: nil once nothing is left.
 func forgotten(rec *state.Record) *Item {
@@ -114,6 +125,10 @@ func (p *Plan) count() {
 	s := Summary{}
 	for _, it := range p.Items {
 		s.Errors += len(it.Errors)
+		if it.Unread() {
+			s.Unread++
+		}
+		s.Unserved += it.unserved()
 		for _, st := range it.Steps {
 			switch st.Kind {
 			case Issue:

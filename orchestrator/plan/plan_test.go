@@ -229,6 +229,31 @@ func TestShortLivesAreNotUrgentFromTheFirst(t *testing.T) {
 	}
 }
 
+// TestUnservedIsNoRest: a place that could not be looked at is no change, but an
+// endpoint that was seen to serve something else is not as described.
+func TestUnservedIsNoRest(t *testing.T) {
+	unread := holding("", func(p *plan.Place) { *p = plan.Place{Unread: "403"} })
+	for _, tt := range []struct {
+		name             string
+		seen             plan.Seen
+		unread, unserved int
+	}{
+		{"it serves", seen(unread), 1, 0},
+		{"it serves another", seen(unread, serving(plan.Address{Address: "192.0.2.1:443", Leaf: "old"})), 1, 1},
+		{"it does not answer", seen(unread, serving(plan.Address{Address: "192.0.2.1:443", Err: "refused", NoAnswer: true})), 1, 1},
+		{"all is read, and repaired", seen(serving(plan.Address{Address: "192.0.2.1:443", Leaf: "old"})), 0, 0},
+	} {
+		p := plan.Make(facts(good(), tt.seen))
+		s := p.Summary
+		if s.Unread != tt.unread || s.Unserved != tt.unserved {
+			t.Errorf("%s: %+v", tt.name, s)
+		}
+		if want := tt.unserved > 0 || tt.unread == 0; p.Changes() != want {
+			t.Errorf("%s: changes %v, want %v", tt.name, p.Changes(), want)
+		}
+	}
+}
+
 func TestMakeForgets(t *testing.T) {
 	f := facts(good(), seen())
 	f.Wants = nil

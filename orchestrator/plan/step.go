@@ -153,20 +153,26 @@ type Later struct {
 
 // Summary counts.
 type Summary struct {
-	Issue   int            `json:"issue"`
-	Renew   int            `json:"renew"`
-	Resume  int            `json:"resume"`
-	Deliver int            `json:"deliver"`
-	Prove   int            `json:"prove"`
-	Clean   int            `json:"clean"`
-	Forget  int            `json:"forget"`
-	Blocked int            `json:"blocked"`
-	Errors  int            `json:"errors"`
-	Orders  map[string]int `json:"orders,omitempty"` // by issuer
+	Issue   int `json:"issue"`
+	Renew   int `json:"renew"`
+	Resume  int `json:"resume"`
+	Deliver int `json:"deliver"`
+	Prove   int `json:"prove"`
+	Clean   int `json:"clean"`
+	Forget  int `json:"forget"`
+	Blocked int `json:"blocked"`
+	Errors  int `json:"errors"`
+	// Unread are certificates of which a place could not be looked at; Unserved
+	// are endpoints that do not serve theirs while nothing that can be changed
+	// would help.
+	Unread   int            `json:"unread,omitempty"`
+	Unserved int            `json:"unserved,omitempty"`
+	Orders   map[string]int `json:"orders,omitempty"` // by issuer
 }
 
-// Changes reports whether the plan has anything to do.
+// Changes reports whether the plan has anything to do, or an endpoint that does
+// not serve what it should.
 func (p *Plan) Changes() bool {
 	s := p.Summary
-	return s.Issue+s.Renew+s.Resume+s.Deliver+s.Prove+s.Clean+s.Forget+s.Blocked > 0
+	return s.Issue+s.Renew+s.Resume+s.Deliver+s.Prove+s.Clean+s.Forget+s.Blocked+s.Unserved > 0
 }
