@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agext/levenshtein"
 	"github.com/certform/certform/orchestrator/block"
 	"github.com/certform/certform/orchestrator/secret"
 	"github.com/hashicorp/hcl/v2"
@@ -59,10 +60,28 @@ func plainRange(d *hcl.Diagnostic) []hcl.Range {
 	return []hcl.Range{*d.Subject}
 }
 
-// secretName reports whether a value beside this name is a secret's place.
+// secretName reports whether a value beside this name is a secret's place, or
+// would be if the name were spelt right.
 func secretName(name string) bool {
-	return name != "reuse_key" && (block.LooksSecret(name) || strings.Contains(strings.ToLower(name), "secret"))
+	name = strings.ToLower(name)
+	if name == "reuse_key" {
+		return false
+	}
+	return block.LooksSecret(name) || strings.Contains(name, "secret") || slices.ContainsFunc(strings.Split(name, "_"), nearlySecret)
 }
+
+// nearlySecret reports whether a word is a secret's with a letter too many, too
+// few, or wrong, or with letters that changed places.
+func nearlySecret(word string) bool {
+	for _, w := range []string{"token", "secret", "password", "passwd", "passphrase", "credential", "credentials"} {
+		if levenshtein.Distance(word, w, nil) <= 1 || sorted(word) == sorted(w) {
+			return true
+		}
+	}
+	return false
+}
+
+func sorted(word string) string { return string(slices.Sorted(slices.Values([]byte(word)))) }
 
 // isReference reports whether a literal begins as a reference to a secret
 // does: it is no secret itself.
