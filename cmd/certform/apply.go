@@ -150,7 +150,16 @@ func (o *options) nothingToDo(p *plan.Plan) error {
 			}
 		}
 	}
+	o.nothingDone()
 	return nil
+}
+
+// nothingDone is the end of a run that found nothing to do, for programs that
+// wait for one; people have read it.
+func (o *options) nothingDone() {
+	if o.json {
+		(&view{o: o}).Report(apply.Report{}, 0)
+	}
 }
 
 // stale refuses a saved plan that was made of another state or configuration.
@@ -333,6 +342,7 @@ func (s *session) alreadyApplied(ctx context.Context, saved *plan.Plan) (bool, e
 	}
 	if err == nil {
 		s.o.note("This plan was already applied; nothing to do.")
+		s.o.nothingDone()
 	}
 	return err == nil, err
 }
