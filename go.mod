@@ -43,6 +43,54 @@ require (
 )
 
 require (
+	github.com/G-Core/gcore-dns-sdk-go v0.3.0 // indirect
+	github.com/PuerkitoBio/purell v1.1.1 // indirect
+	github.com/PuerkitoBio/urlesc v0.0.0-20170810143723-de5bf2ad4578 // indirect
+	github.com/asaskevich/govalidator v0.0.0-20200907205600-7a23bdc65eef // indirect
+	github.com/boombuler/barcode v1.0.2 // indirect
+	github.com/digitalocean/godo v1.148.0 // indirect
+	github.com/dnsimple/dnsimple-go/v8 v8.0.0 // indirect
+	github.com/go-openapi/analysis v0.19.16 // indirect
+	github.com/go-openapi/errors v0.19.9 // indirect
+	github.com/go-openapi/jsonpointer v0.19.5 // indirect
+	github.com/go-openapi/jsonreference v0.19.5 // indirect
+	github.com/go-openapi/loads v0.20.0 // indirect
+	github.com/go-openapi/runtime v0.19.24 // indirect
+	github.com/go-openapi/spec v0.20.0 // indirect
+	github.com/go-openapi/strfmt v0.19.11 // indirect
+	github.com/go-openapi/swag v0.19.12 // indirect
+	github.com/go-openapi/validate v0.20.0 // indirect
+	github.com/go-resty/resty/v2 v2.16.5 // indirect
+	github.com/go-stack/stack v1.8.0 // indirect
+	github.com/gofrs/flock v0.10.0 // indirect
+	github.com/google/go-querystring v1.2.0 // indirect
+	github.com/hetznercloud/hcloud-go/v2 v2.27.0 // indirect
+	github.com/josharian/intern v1.0.0 // indirect
+	github.com/kolo/xmlrpc v0.0.0-20201022064351-38db28db192b // indirect
+	github.com/linode/linodego v1.56.0 // indirect
+	github.com/luadns/luadns-go v0.3.0 // indirect
+	github.com/luv2code/gomiabdns v1.1.0 // indirect
+	github.com/mailru/easyjson v0.7.6 // indirect
+	github.com/netlify/open-api/v2 v2.40.0 // indirect
+	github.com/oracle/oci-go-sdk/v65 v65.109.2 // indirect
+	github.com/ovh/go-ovh v1.7.0 // indirect
+	github.com/pbergman/provider v1.1.1 // indirect
+	github.com/pquerna/otp v1.5.0 // indirect
+	github.com/regfish/regfish-dnsapi-go v0.1.1 // indirect
+	github.com/scaleway/scaleway-sdk-go v1.0.0-beta.36 // indirect
+	github.com/shopspring/decimal v1.4.0 // indirect
+	github.com/sony/gobreaker v0.5.0 // indirect
+	github.com/vultr/govultr/v3 v3.20.0 // indirect
+	github.com/youmark/pkcs8 v0.0.0-20240726163527-a2c0da244d78 // indirect
+	go.mongodb.org/mongo-driver v1.4.4 // indirect
+	go.uber.org/multierr v1.11.0 // indirect
+	go.uber.org/zap v1.27.0 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
+	gopkg.in/ini.v1 v1.67.0 // indirect
+	gopkg.in/yaml.v2 v2.4.0 // indirect
+)
+
+require (
 	filippo.io/hpke v0.4.0 // indirect
 	github.com/apparentlymart/go-cidr v1.1.0 // indirect
 	github.com/apparentlymart/go-textseg/v15 v15.0.0 // indirect
@@ -76,6 +124,58 @@ require (
 	github.com/hashicorp/hcl v1.0.1-vault-7 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/letsencrypt/challtestsrv v1.4.2 // indirect
+	github.com/libdns/acmedns v0.5.0
+	github.com/libdns/alidns v1.0.7
+	github.com/libdns/autodns v0.0.0-20251216190413-fcfa8bc241fc
+	github.com/libdns/bluecat v0.1.4
+	github.com/libdns/bunny v1.6.1
+	github.com/libdns/cloudns v1.2.0
+	github.com/libdns/desec v1.1.1
+	github.com/libdns/digitalocean v0.0.0-20250606071607-dfa7af5c2e31
+	github.com/libdns/directadmin v0.4.2
+	github.com/libdns/dnsimple v0.5.0
+	github.com/libdns/dnsupdate v0.0.0-20260121201600-04be14686a54
+	github.com/libdns/domainnameshop v0.2.2
+	github.com/libdns/duckdns v0.3.0
+	github.com/libdns/dynu v1.0.0
+	github.com/libdns/dynv6 v1.1.1
+	github.com/libdns/easydns v1.1.1
+	github.com/libdns/gandi v1.1.0
+	github.com/libdns/gcore v0.0.0-20250427050847-9964da923833
+	github.com/libdns/glesys v1.0.0
+	github.com/libdns/godaddy v1.1.0
+	github.com/libdns/he v1.2.2
+	github.com/libdns/hetzner/v2 v2.0.1
+	github.com/libdns/huaweicloud v1.0.1
+	github.com/libdns/infomaniak v0.2.0
+	github.com/libdns/inwx v0.3.1
+	github.com/libdns/ionos v1.2.0
+	github.com/libdns/linode v0.5.0
+	github.com/libdns/loopia v1.0.0
+	github.com/libdns/luadns v0.2.0
+	github.com/libdns/mailinabox v1.0.0
+	github.com/libdns/metaname v0.4.1
+	github.com/libdns/mijnhost v1.2.1
+	github.com/libdns/mythicbeasts v1.0.4
+	github.com/libdns/namecheap v1.0.0
+	github.com/libdns/namesilo v1.0.0
+	github.com/libdns/netcup v1.0.0
+	github.com/libdns/netlify v1.2.0
+	github.com/libdns/nfsn v1.0.0
+	github.com/libdns/njalla v0.0.0-20250815081032-a55a87a8f20f
+	github.com/libdns/oraclecloud v1.1.2
+	github.com/libdns/ovh v1.1.0
+	github.com/libdns/porkbun v1.1.0
+	github.com/libdns/regfish v0.0.0-20250710113612-8b64bd89b1ca
+	github.com/libdns/scaleway v0.3.1
+	github.com/libdns/simplydotcom v1.0.0
+	github.com/libdns/tencentcloud v1.4.3
+	github.com/libdns/transip v1.1.2
+	github.com/libdns/unifi v1.0.0
+	github.com/libdns/volcengine v0.0.1
+	github.com/libdns/vultr/v2 v2.0.2
+	github.com/libdns/wedos v1.0.4
+	github.com/libdns/westcn v1.0.2
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/mitchellh/go-homedir v1.1.0 // indirect
 	github.com/mitchellh/go-wordwrap v1.0.1 // indirect
@@ -90,7 +190,7 @@ require (
 	github.com/ryanuber/go-glob v1.0.0 // indirect
 	github.com/ryszard/goskiplist v0.0.0-20150312221310-2dfbae5fcf46 // indirect
 	github.com/spf13/pflag v1.0.9
-	github.com/tidwall/gjson v1.14.4 // indirect
+	github.com/tidwall/gjson v1.18.0 // indirect
 	github.com/tidwall/match v1.1.1 // indirect
 	github.com/tidwall/pretty v1.2.1 // indirect
 	github.com/tidwall/sjson v1.2.5 // indirect

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/certform/certform/providers"
+	"github.com/certform/certform/providers/catalogue"
 	"github.com/certform/certform/providers/cloudflare"
 	"github.com/certform/certform/providers/powerdns"
 	"github.com/certform/certform/providers/rfc2136"
@@ -18,13 +22,15 @@ import (
 // The one table of everything built in: a kind joins by one line.
 
 func providerKinds() []providers.Kind {
-	return []providers.Kind{
+	all := append([]providers.Kind{
 		cloudflare.Kind(),
 		powerdns.Kind(),
 		rfc2136.Kind(),
 		route53.Kind(),
 		webhook.Kind(),
-	}
+	}, catalogue.Kinds()...)
+	slices.SortFunc(all, func(a, b providers.Kind) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }
 
 func sinkKinds() []sinks.Kind {

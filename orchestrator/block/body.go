@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,8 +156,8 @@ func (b *Body) Defaults(into any) hcl.Diagnostics {
 	return nil
 }
 
-// Fill sets the string field of a struct that has this arg or json name: how
-// a Foreign spec puts a resolved secret into a copy of the foreign struct.
+// Fill sets the text field of a foreign struct that has this argument: how a
+// Foreign spec puts a resolved secret into a copy of that struct.
 func Fill(into any, argument, value string) error {
 	v := reflect.ValueOf(into).Elem()
 	if at := find(v.Type(), argument, nil); at != nil {
@@ -171,12 +172,9 @@ func Fill(into any, argument, value string) error {
 func find(t reflect.Type, argument string, above []int) []int {
 	for i := range t.NumField() {
 		f := t.Field(i)
-		at := append(append([]int(nil), above...), i)
-		for _, key := range []string{"arg", "json"} {
-			name, _, _ := strings.Cut(f.Tag.Get(key), ",")
-			if name == argument {
-				return at
-			}
+		at := append(slices.Clip(above), i)
+		if foreignName(f) == argument {
+			return at
 		}
 		if f.Anonymous && f.Type.Kind() == reflect.Struct {
 			if found := find(f.Type, argument, at); found != nil {
@@ -185,6 +183,27 @@ func find(t reflect.Type, argument string, above []int) []int {
 		}
 	}
 	return nil
+}
+
+// Value is what the foreign struct's field for an argument holds.
+func Value(from any, argument string) (reflect.Value, bool) {
+	v := reflect.ValueOf(from).Elem()
+	at := find(v.Type(), argument, nil)
+	if at == nil {
+		return reflect.Value{}, false
+	}
+	return v.FieldByIndex(at), true
+}
+
+// Copy sets the arguments of the foreign struct to as they are in from, another
+// of its type, and leaves its other fields alone, such as locks and caches.
+func Copy(to, from any) {
+	into, source := reflect.ValueOf(to).Elem(), reflect.ValueOf(from).Elem()
+	s := &Shape{}
+	s.foreign(into.Type(), nil, About{})
+	for _, f := range s.fields {
+		into.FieldByIndex(f.at).Set(source.FieldByIndex(f.at))
+	}
 }
 
 // Duration reads a duration as the language writes it.

@@ -5,6 +5,10 @@ import "reflect"
 // Secrets lists the references of a decoded spec, in the order of its fields:
 // what must be had before the spec is opened for a change. It resolves nothing.
 func Secrets(spec any) []Secret {
+	if f, ok := spec.(Foreign); ok {
+		_, about := f.Foreign()
+		return about.Held
+	}
 	v := reflect.ValueOf(spec)
 	for v.Kind() == reflect.Pointer {
 		if v.IsNil() {

@@ -1,10 +1,12 @@
 package block
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Foreign is a spec whose arguments are the fields of somebody else's struct,
@@ -25,8 +27,9 @@ type About struct {
 	Default  map[string]string
 	Doc      map[string]string
 	// Put is given each secret, which has no place in the foreign struct
-	// until it is resolved (see Fill).
-	Put func(argument string, s Secret)
+	// until it is resolved (see Fill). Held is what it was given so far.
+	Put  func(argument string, s Secret)
+	Held []Secret
 }
 
 // Shape is what the tags of a spec's struct say. It is immutable; make one per
@@ -48,6 +51,7 @@ var (
 	secretType   = reflect.TypeFor[Secret]()
 	stringsType  = reflect.TypeFor[[]string]()
 	textMapType  = reflect.TypeFor[map[string]string]()
+	unmarshaler  = reflect.TypeFor[json.Unmarshaler]()
 )
 
 // Arguments lists what a spec (a pointer to a struct, or a Foreign) takes, in
@@ -135,14 +139,12 @@ func (s *Shape) foreign(t reflect.Type, path []int, about About) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		at := append(slices.Clip(path), i)
-		tag, ok := f.Tag.Lookup("json")
-		if !ok && f.Anonymous && f.Type.Kind() == reflect.Struct {
+		if _, ok := f.Tag.Lookup("json"); !ok && f.Anonymous && f.Type.Kind() == reflect.Struct {
 			s.foreign(f.Type, at, about)
 			continue
 		}
-		name, _, _ := strings.Cut(tag, ",")
-		typ := typeName(f.Type)
-		if name == "" || name == "-" || typ == "" || !f.IsExported() || slices.Contains(about.Omit, name) {
+		name, typ := foreignName(f), foreignType(f.Type)
+		if name == "" || typ == "" || slices.Contains(about.Omit, name) {
 			continue
 		}
 		hidden := typ == "string" && !slices.Contains(about.Plain, name) &&
@@ -162,6 +164,44 @@ func (s *Shape) foreign(t reflect.Type, path []int, about About) {
 			at: at, typ: f.Type, hidden: hidden,
 		})
 	}
+}
+
+// foreignName is the argument of a foreign struct's field: its json name, or
+// its own name (SecretId is secret_id) if it has no tag; "" if it is none.
+func foreignName(f reflect.StructField) string {
+	tag, tagged := f.Tag.Lookup("json")
+	name, _, _ := strings.Cut(tag, ",")
+	switch {
+	case !f.IsExported() || name == "-":
+		return ""
+	case name != "":
+		return name
+	case tagged:
+		return ""
+	}
+	var b strings.Builder
+	for i, r := range f.Name {
+		upper := unicode.IsUpper(r)
+		// A word begins at a capital after a small letter, and at the last
+		// capital of several before a small one: APIToken is api_token.
+		if upper && i > 0 && (!unicode.IsUpper(rune(f.Name[i-1])) || i+1 < len(f.Name) && unicode.IsLower(rune(f.Name[i+1]))) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// foreignType is typeName for a foreign struct: what reads itself from JSON is
+// given as text, and a pointer is what it points to.
+func foreignType(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if reflect.PointerTo(t).Implements(unmarshaler) {
+		return "string"
+	}
+	return typeName(t)
 }
 
 // typeName is what people call a field's type, "" for one that has no place

@@ -1,6 +1,7 @@
 package block
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/big"
 	"reflect"
@@ -166,7 +167,7 @@ func HoldsSecret(t cty.Type) bool {
 }
 
 func ctyType(t reflect.Type) cty.Type {
-	switch typeName(t) {
+	switch foreignType(t) {
 	case "bool":
 		return cty.Bool
 	case "number":
@@ -180,6 +181,17 @@ func ctyType(t reflect.Type) cty.Type {
 }
 
 func setValue(f reflect.Value, v cty.Value) error {
+	if f.Kind() == reflect.Pointer {
+		f.Set(reflect.New(f.Type().Elem()))
+		f = f.Elem()
+	}
+	if reflect.PointerTo(f.Type()).Implements(unmarshaler) {
+		text, err := json.Marshal(v.AsString())
+		if err != nil {
+			return err
+		}
+		return f.Addr().Interface().(json.Unmarshaler).UnmarshalJSON(text)
+	}
 	if f.Type() == durationType {
 		d, err := Duration(v.AsString())
 		f.SetInt(int64(d))

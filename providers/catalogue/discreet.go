@@ -1,0 +1,120 @@
+package catalogue
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/certform/certform/providers"
+	"github.com/libdns/libdns"
+)
+
+// complete is what every libdns provider can do.
+type complete interface {
+	providers.Provider
+	libdns.RecordGetter
+	libdns.RecordSetter
+}
+
+// masked is a provider whose errors do not tell its secrets: some hosts take
+// them in the query of a URL, and an HTTP client's errors quote the URL.
+type masked struct {
+	p    complete
+	mask *strings.Replacer
+}
+
+// lister is a masked provider that lists its zones.
+type lister struct {
+	masked
+	l libdns.ZoneLister
+}
+
+func discreet(p providers.Provider, secrets []string) providers.Provider {
+	m := masked{p: p.(complete), mask: mask(secrets)}
+	if l, ok := p.(libdns.ZoneLister); ok {
+		return &lister{m, l}
+	}
+	return &m
+}
+
+// mask replaces secrets in every form in which an error may quote them, the
+// longest first. A secret of several parts (name:key) may be quoted in part.
+func mask(secrets []string) *strings.Replacer {
+	var forms []string
+	add := func(s string) {
+		quoted := strconv.Quote(s)
+		forms = append(forms, s, url.QueryEscape(s), url.PathEscape(s), quoted[1:len(quoted)-1])
+	}
+	for _, s := range secrets {
+		s = strings.TrimSpace(s)
+		add(s)
+		for _, part := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(":,; \n", r) }) {
+			if len(part) >= 12 {
+				add(part)
+			}
+		}
+	}
+	slices.SortStableFunc(forms, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	var pairs []string
+	for _, f := range slices.Compact(forms) {
+		if f != "" {
+			pairs = append(pairs, f, "(secret)")
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// quiet is err without secrets. What it wraps can be asked for by errors.Is
+// only: an error underneath would tell them.
+type quiet struct {
+	text string
+	err  error
+}
+
+func (q *quiet) Error() string        { return q.text }
+func (q *quiet) Is(target error) bool { return errors.Is(q.err, target) }
+
+func (m *masked) quiet(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &quiet{m.mask.Replace(err.Error()), err}
+}
+
+func (m *masked) AppendRecords(ctx context.Context, zone string, recs []libdns.Record) ([]libdns.Record, error) {
+	out, err := m.p.AppendRecords(ctx, zone, recs)
+	return out, m.quiet(err)
+}
+
+func (m *masked) DeleteRecords(ctx context.Context, zone string, recs []libdns.Record) ([]libdns.Record, error) {
+	out, err := m.p.DeleteRecords(ctx, zone, recs)
+	return out, m.quiet(err)
+}
+
+func (m *masked) SetRecords(ctx context.Context, zone string, recs []libdns.Record) ([]libdns.Record, error) {
+	out, err := m.p.SetRecords(ctx, zone, recs)
+	return out, m.quiet(err)
+}
+
+func (m *masked) GetRecords(ctx context.Context, zone string) ([]libdns.Record, error) {
+	out, err := m.p.GetRecords(ctx, zone)
+	return out, m.quiet(err)
+}
+
+func (l *lister) ListZones(ctx context.Context) ([]libdns.Zone, error) {
+	out, err := l.l.ListZones(ctx)
+	return out, l.quiet(err)
+}
+
+// Close ends what the provider holds, if it can.
+func (m *masked) Close() error {
+	if c, ok := m.p.(io.Closer); ok {
+		return m.quiet(c.Close())
+	}
+	return nil
+}
