@@ -62,6 +62,8 @@ type Zones struct {
 	finds            flights[Found]
 	authorities      flights[[]server]
 	parents          flights[[]server]
+	levels           flights[[]CAARecord] // by name and resolvers
+	validations      flights[struct{}]
 
 	mu       sync.Mutex
 	graves   map[string]time.Time // who did not answer, and until when that is believed

@@ -167,9 +167,12 @@ func (s *session) wire(ctx context.Context) {
 		a := i.Spec.(*config.ACME)
 		s.issuers[i.Address] = issue.NewACME(issue.ACME{
 			Address: i.Address, Directory: a.Directory, Email: a.Email, CAFile: a.CAFile,
-			EABKid: a.EABKid, EABKey: a.EABHMACKey.Ref(), PreferredChain: a.PreferredChain,
+			EABKid: a.EABKid, EABKey: a.EABHMACKey.Ref(), CAA: a.CAAIdentities, CAADefault: a.CAA, PreferredChain: a.PreferredChain,
 		}, issue.Deps{World: s.world, Store: s.store, Seal: s.seal, Zones: s.zones, UserAgent: "certform/" + version})
-		refs[i.Address] = plan.Issuer{Address: i.Address, Account: s.issuers[i.Address].Account(), CA: a.Directory}
+		// Without it the plan says less; an order reads it again.
+		known, _ := s.issuers[i.Address].Known(ctx)
+		refs[i.Address] = plan.Issuer{Address: i.Address, Account: s.issuers[i.Address].Account(), CA: a.Directory,
+			CAA: known.CAA, AccountURL: known.Account}
 	}
 	s.survey = &survey.Survey{World: s.world, Store: s.store, Zones: s.zones}
 	for _, c := range s.cfg.Certificates {

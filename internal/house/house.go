@@ -226,9 +226,9 @@ func (h *House) begin(d *doom.Doom, shares bool) (*Process, error) {
 		Quirks: providers.Quirks{Batch: 500},
 	}}})
 	deps := issue.Deps{World: p.World, Store: store, Seal: h.Seal, Zones: z, UserAgent: agent}
-	issuers := map[string]issue.Issuer{"issuer.acme.test": issue.NewACME(issue.ACME{Address: "issuer.acme.test", Directory: h.directory}, deps)}
+	issuers := map[string]issue.Issuer{"issuer.acme.test": issue.NewACME(issue.ACME{Address: "issuer.acme.test", Directory: h.directory, CAA: []string{"ca.test"}}, deps)}
 	if h.Spare != nil {
-		issuers["issuer.acme.spare"] = issue.NewACME(issue.ACME{Address: "issuer.acme.spare", Directory: h.spare}, deps)
+		issuers["issuer.acme.spare"] = issue.NewACME(issue.ACME{Address: "issuer.acme.spare", Directory: h.spare, CAA: []string{"spare.test"}}, deps)
 	}
 	if _, err := state.EnsureMeta(p.ctx, store, h.Seal.Public()); err != nil {
 		return p, err

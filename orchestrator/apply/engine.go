@@ -300,14 +300,9 @@ func (e *Engine) work(ctx context.Context, j *journal, job Job, say event.Listen
 		}
 	}
 	j.rec.Gone = time.Time{} // if it left the configuration once, it is back
-	// Where the names' challenges are answered was found by the survey; a
-	// name that has no place to be proven stops only this certificate.
 	var bundle *cert.Bundle
 	order := job.Item.Issues()
 	if order != nil && order.WaitTill == "" {
-		if len(job.Item.Errors) > 0 {
-			return errors.New(job.Item.Errors[0])
-		}
 		if bundle, err = e.issue(ctx, j, job.Want, order, say); err != nil {
 			err = e.afterFailedOrder(ctx, j, err, say)
 			if j.rec.Live == nil || !mayDeliver(err) {

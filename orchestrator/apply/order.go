@@ -114,6 +114,12 @@ func (e *Engine) orderFrom(ctx context.Context, j *journal, want plan.Want, orde
 		if err != nil {
 			return nil, err
 		}
+		if w := j.rec.Work; w == nil || w.Account != issuer.Account() {
+			// An order under way is the CA's to judge.
+			if err := e.allowed(ctx, want, wanted, issuer, found); err != nil {
+				return nil, err
+			}
+		}
 		key, err := e.claim(ctx, j, want, order, wanted, issuer, say)
 		if err != nil {
 			return nil, err

@@ -16,30 +16,36 @@ type ACME struct {
 	CAFile         string       `arg:"ca_file" doc:"PEM file of roots to trust when talking to a private CA."`
 	EABKid         string       `arg:"eab_kid" doc:"Key identifier of the external account binding, from the CA."`
 	EABHMACKey     block.Secret `arg:"eab_hmac_key" doc:"HMAC key of the external account binding, base64url as the CA gives it."`
+	CAAIdentities  []string     `arg:"caa_identities" doc:"The domain names by which CAA records know the CA. Default: those that its directory told an earlier run, or that certform knows of it."`
 	PreferredChain string       `arg:"preferred_chain" doc:"Common name of the root that the chain should end in, where the CA offers several."`
 
-	CA string // the known name of the CA, "" for one that is not known
+	CA  string   // the known name of the CA, "" for one that is not known
+	CAA []string // the names of a known CA in CAA records
 }
 
 // CA is an ACME CA that is known by name.
 type CA struct {
 	Name, Directory string
 	EAB             bool           // an account needs an external binding
+	CAA             []string       // its domain names in CAA records
 	Names           map[string]int // most names in a certificate, by profile; "" is the default profile
 }
 
 var letsEncrypt = map[string]int{"": 100, "classic": 100, "tlsserver": 25, "shortlived": 25}
 
+// sectigo signs for ZeroSSL too.
+var sectigo = []string{"sectigo.com", "trust-provider.com", "usertrust.com", "comodoca.com", "comodo.com"}
+
 // CAs are the known ones.
 var CAs = []CA{
-	{Name: "letsencrypt", Directory: "https://acme-v02.api.letsencrypt.org/directory", Names: letsEncrypt},
-	{Name: "letsencrypt-staging", Directory: "https://acme-staging-v02.api.letsencrypt.org/directory", Names: letsEncrypt},
-	{Name: "google", Directory: "https://dv.acme-v02.api.pki.goog/directory", EAB: true},
-	{Name: "google-staging", Directory: "https://dv.acme-v02.test-api.pki.goog/directory", EAB: true},
-	{Name: "zerossl", Directory: "https://acme.zerossl.com/v2/DV90", EAB: true},
-	{Name: "sslcom", Directory: "https://acme.ssl.com/sslcom-dv-ecc", EAB: true},
-	{Name: "sslcom-rsa", Directory: "https://acme.ssl.com/sslcom-dv-rsa", EAB: true},
-	{Name: "actalis", Directory: "https://acme-api.actalis.com/acme/directory", EAB: true},
+	{Name: "letsencrypt", Directory: "https://acme-v02.api.letsencrypt.org/directory", CAA: []string{"letsencrypt.org"}, Names: letsEncrypt},
+	{Name: "letsencrypt-staging", Directory: "https://acme-staging-v02.api.letsencrypt.org/directory", CAA: []string{"letsencrypt.org"}, Names: letsEncrypt},
+	{Name: "google", Directory: "https://dv.acme-v02.api.pki.goog/directory", CAA: []string{"pki.goog"}, EAB: true},
+	{Name: "google-staging", Directory: "https://dv.acme-v02.test-api.pki.goog/directory", CAA: []string{"pki.goog"}, EAB: true},
+	{Name: "zerossl", Directory: "https://acme.zerossl.com/v2/DV90", CAA: sectigo, EAB: true},
+	{Name: "sslcom", Directory: "https://acme.ssl.com/sslcom-dv-ecc", CAA: []string{"ssl.com"}, EAB: true},
+	{Name: "sslcom-rsa", Directory: "https://acme.ssl.com/sslcom-dv-rsa", CAA: []string{"ssl.com"}, EAB: true},
+	{Name: "actalis", Directory: "https://acme-api.actalis.com/acme/directory", CAA: []string{"actalis.it"}, EAB: true},
 }
 
 // ACMEKind is the kind of issuer that is built in.
@@ -138,7 +144,7 @@ func (l *loader) decodeIssuers(c *Config) {
 		l.fill(spec, d.issuer.body, d.dir, d.issuer.broken)
 		if a, ok := spec.(*ACME); ok {
 			if ca := knownCA(a.Directory); ca != nil {
-				a.Directory, a.CA = ca.Directory, ca.Name
+				a.Directory, a.CA, a.CAA = ca.Directory, ca.Name, ca.CAA
 				d.issuer.ca = ca
 			}
 		}

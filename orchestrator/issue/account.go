@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/certform/certform/orchestrator/cert"
@@ -16,12 +17,13 @@ import (
 
 // accountEntry is what the state keeps of an account, by directory and EAB id.
 type accountEntry struct {
-	Format    int    `json:"format"`
-	Directory string `json:"directory"`
-	EAB       string `json:"eab,omitempty"`
-	Key       []byte `json:"key"` // sealed, about the entry's own key
-	URL       string `json:"url,omitempty"`
-	Email     string `json:"email,omitempty"`
+	Format    int      `json:"format"`
+	Directory string   `json:"directory"`
+	EAB       string   `json:"eab,omitempty"`
+	Key       []byte   `json:"key"` // sealed, about the entry's own key
+	URL       string   `json:"url,omitempty"`
+	Email     string   `json:"email,omitempty"`
+	CAA       []string `json:"caa_identities,omitempty"` // as the directory said last (RFC 8555, section 7.1.1)
 }
 
 // AccountKey is the store key of the account at a directory.
@@ -69,14 +71,23 @@ func (s *session) ensureAccount(ctx context.Context, gone string) (acme.Account,
 			return acme.Account{}, err
 		}
 		acct := acme.Account{PrivateKey: k.Signer(), Location: e.URL}
+		caa := s.dir.identities()
 		if e.URL != "" && e.URL != gone {
+			if len(caa) == 0 || slices.Equal(caa, e.CAA) {
+				return acct, nil
+			}
+			// Only plans read it: who comes between knows as much.
+			e.CAA = caa
+			if err := s.saveAccount(ctx, key, e, rev); err != nil && !errors.Is(err, state.ErrConflict) {
+				return acct, err
+			}
 			return acct, nil
 		}
 		acct.Location = ""
 		if acct.Location, err = s.register(ctx, acct, !isNew && e.URL == ""); err != nil {
 			return acme.Account{}, err
 		}
-		e.URL, e.Email = acct.Location, s.cfg.Email
+		e.URL, e.Email, e.CAA = acct.Location, s.cfg.Email, caa
 		err = s.saveAccount(ctx, key, e, rev)
 		if errors.Is(err, state.ErrConflict) {
 			// The other runner registered the same key: it is the same account.

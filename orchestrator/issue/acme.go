@@ -3,8 +3,10 @@ package issue
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"time"
@@ -21,13 +23,15 @@ import (
 // ACME is one issuer block of kind acme. It is pure data; nothing of it is
 // secret.
 type ACME struct {
-	Address        string // issuer.acme.letsencrypt
-	Directory      string // URL of the CA's directory (RFC 8555, 7.1.1)
-	Email          string // contact for the account, "" for none
-	CAFile         string // PEM roots for the CA's own HTTPS, "" for the system's
-	EABKid         string // external account binding (RFC 8555, 7.3.4), "" for none
-	EABKey         string // secret reference of its HMAC key; resolved only when an account is made
-	PreferredChain string // common name of the issuer that the chain should end under
+	Address        string   // issuer.acme.letsencrypt
+	Directory      string   // URL of the CA's directory (RFC 8555, 7.1.1)
+	Email          string   // contact for the account, "" for none
+	CAFile         string   // PEM roots for the CA's own HTTPS, "" for the system's
+	EABKid         string   // external account binding (RFC 8555, 7.3.4), "" for none
+	EABKey         string   // secret reference of its HMAC key; resolved only when an account is made
+	CAA            []string // domain names of the CA in CAA records, by the configuration; nil: as the directory says
+	CAADefault     []string // those of a known CA, for when no run has seen its directory yet
+	PreferredChain string   // common name of the issuer that the chain should end under
 }
 
 // Answerer puts challenge values into DNS; *providers.Zones is one.
@@ -85,6 +89,30 @@ func (a *issuer) Account() string {
 		return a.cfg.Directory
 	}
 	return a.cfg.Directory + " eab " + a.cfg.EABKid
+}
+
+// Known reads the account's entry: an earlier run put there what the CA's
+// directory says of itself.
+func (a *issuer) Known(ctx context.Context) (Known, error) {
+	out := Known{CAA: a.cfg.CAA}
+	var e accountEntry
+	if a.d.Store != nil {
+		entry, err := a.d.Store.Get(ctx, AccountKey(a.cfg.Directory, a.cfg.EABKid))
+		if err == nil {
+			err = json.Unmarshal(entry.Data, &e)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return out, fmt.Errorf("read the account at %s: %w", a.host(), err)
+		}
+	}
+	out.Account = e.URL
+	if out.CAA == nil {
+		out.CAA = e.CAA
+	}
+	if out.CAA == nil {
+		out.CAA = a.cfg.CAADefault
+	}
+	return out, nil
 }
 
 // Step moves w one phase forward: Claimed makes the order and names the

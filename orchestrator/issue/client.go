@@ -51,6 +51,14 @@ type directory struct {
 	at     time.Time
 }
 
+// identities are the names by which CAA records know the CA, as it says itself.
+func (d directory) identities() []string {
+	if d.Meta == nil {
+		return nil
+	}
+	return d.Meta.CAAIdentities
+}
+
 // directoryLife is how long a directory is believed; a daemon outlives many.
 const directoryLife = 12 * time.Hour
 

@@ -52,6 +52,9 @@ type Issuer interface {
 	// Account identifies the account at the CA (directory and EAB id), not the
 	// block's label: work, accounts and `replaces` go by it.
 	Account() string
+	// Known is what CAA records are compared with, as far as it is known
+	// without asking the CA. It reads the state.
+	Known(ctx context.Context) (Known, error)
 	// Step moves w one phase forward and may change only w.Phase, w.Data,
 	// w.Values and w.Chain. It may be repeated after any error or crash with
 	// the w that was last saved. Errors: ErrLost, ErrRefusedReplaces, or a
@@ -64,6 +67,12 @@ type Issuer interface {
 	// Revoke tells the CA that a certificate must no longer be trusted; only
 	// on an explicit command.
 	Revoke(ctx context.Context, leaf *x509.Certificate, reason int) error
+}
+
+// Known is how CAA records know an issuer.
+type Known struct {
+	CAA     []string // the CA's domain names (RFC 8659, section 4.2); none: not known
+	Account string   // URL of the account, "" if there is none yet (RFC 8657)
 }
 
 // Window is when a certificate should be renewed (RFC 9773, section 4.2).

@@ -56,6 +56,9 @@ func decide(want Want, have *state.Record, seen Seen, now time.Time, patient boo
 		if v.Err != "" {
 			it.Errors = append(it.Errors, fmt.Sprintf("name %s: %s", v.Name, v.Err))
 		}
+		for _, why := range v.Broken {
+			it.Errors = append(it.Errors, fmt.Sprintf("name %s: %s", v.Name, why))
+		}
 	}
 	if b := have.Live; b != nil {
 		it.RenewAt, it.RenewWhy = Moment(want.Address, b, have.Renewal)
@@ -71,6 +74,7 @@ func decide(want Want, have *state.Record, seen Seen, now time.Time, patient boo
 				want.Address, have.Live.NotAfter.UTC().Format("2006-01-02 15:04 MST")))
 		}
 		it.Steps = append(it.Steps, *order)
+		refusals(it, want, have, now)
 	}
 	deliveries(it, want, have, seen, now, order != nil && order.WaitTill == "", patient)
 	if len(have.Owed) > 0 {

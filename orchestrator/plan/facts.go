@@ -15,6 +15,10 @@ type Issuer struct {
 	Address string // issuer.acme.letsencrypt
 	Account string // directory and EAB id: what a bundle's Account is compared with
 	CA      string // for people
+	// CAA is the domain names by which CAA records know the CA, none if they
+	// are not known; AccountURL is the account there, "" if there is none yet.
+	CAA        []string
+	AccountURL string
 }
 
 // Want is one certificate as the configuration wants it.
@@ -52,6 +56,8 @@ type Name struct {
 	How       string   `json:"how,omitempty"`
 	Warnings  []string `json:"warnings,omitempty"`
 	Err       string   `json:"error,omitempty"`
+	CAA       []CAA    `json:"caa,omitempty"`    // the records that say who may issue for it
+	Broken    []string `json:"broken,omitempty"` // why a CA cannot look at it: broken DNSSEC, say
 }
 
 // Place is what survey saw at one place.

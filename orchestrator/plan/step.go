@@ -105,7 +105,8 @@ type Item struct {
 	Owed      []state.Value  `json:"owed,omitempty"`
 	Busy      string         `json:"busy,omitempty"`
 	Warnings  []string       `json:"warnings,omitempty"`
-	Errors    []string       `json:"errors,omitempty"` // why nothing can be done about it as it is
+	Errors    []string       `json:"errors,omitempty"`  // why nothing can be done about it as it is
+	Refused   []Refusal      `json:"refused,omitempty"` // what CAA records say against its issuers
 	Basis     Basis          `json:"basis"`
 	// Later is upkeep that this plan leaves to upkeep.
 	Later bool `json:"later,omitempty"`

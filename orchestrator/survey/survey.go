@@ -225,8 +225,8 @@ func (s *Survey) endpoint(ctx context.Context, e cert.Endpoint, expect cert.Chai
 	return Status(verify.Look(ctx, s.World, e, verify.Expect{Chain: expect}))
 }
 
-// Names asks where the challenges of these certificates would be answered,
-// and adds the answers to seen. errs holds, by address and name, what is a
+// Names asks where the challenges of these certificates would be answered and
+// what CAA records and DNSSEC say, and adds the answers to seen. errs holds, by address and name, what is a
 // mistake of the configuration rather than of the hour.
 func (s *Survey) Names(ctx context.Context, wants []plan.Want, seen map[string]plan.Seen) (errs map[string]map[string]error) {
 	s.init()
@@ -243,9 +243,11 @@ func (s *Survey) Names(ctx context.Context, wants []plan.Want, seen map[string]p
 			wg.Go(func() {
 				defer func() { <-s.names }()
 				f, err := s.Zones.Find(ctx, n)
+				name := named(n, f, err)
+				s.allowed(ctx, n, f, &name)
 				mu.Lock()
 				defer mu.Unlock()
-				names[n.Value] = named(n, f, err)
+				names[n.Value] = name
 				if errors.Is(err, providers.ErrNoZone) {
 					if errs[w.Address] == nil {
 						errs[w.Address] = map[string]error{}
