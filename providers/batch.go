@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -85,14 +86,14 @@ type calling struct {
 }
 
 // prepare opens the provider, and takes the lock across machines where the
-// host can only replace sets.
+// host can only replace sets or the zone.
 func (c *calling) prepare(ctx context.Context) (release func(), err error) {
 	c.p, err = c.l.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	q := c.b.quirks
-	if c.b.exclusive == nil || !q.Replaces && !q.DeletesByName {
+	if c.b.exclusive == nil || !q.Replaces && !q.DeletesByName && !q.WholeZone {
 		return func() {}, nil
 	}
 	release, err = c.b.exclusive(ctx, "dns/"+bare(c.b.zone))
@@ -200,9 +201,12 @@ func (c *calling) left(ctx context.Context, dels []*op) (left []*op, err error) 
 		return nil, nil
 	}
 	have, ok, err := c.read(ctx, ask)
-	if err != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}
+	// Some cannot read a zone because of one record in it that is not ours; DNS
+	// knows as well.
+	ok = ok && err == nil
 	for _, o := range ask {
 		if ok {
 			if have[o.key] {
@@ -258,13 +262,17 @@ func (c *calling) list(ctx context.Context, p libdns.RecordGetter) ([]libdns.Rec
 	var got atomic.Pointer[[]libdns.Record]
 	err := c.b.attempt(ctx, c.l, plainTries, func(ctx context.Context) error {
 		recs, err := p.GetRecords(ctx, c.b.zone)
+		if err == nil {
+			err = ctx.Err() // some return what they had read until then
+		}
 		got.Store(&recs)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the zone: %w", err)
 	}
-	return *got.Load(), nil
+	// Some return nil for a type of record that they do not know.
+	return slices.DeleteFunc(*got.Load(), func(r libdns.Record) bool { return r == nil }), nil
 }
 
 // never marks the error of a provider that was used in a way it cannot serve.

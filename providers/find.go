@@ -54,7 +54,12 @@ func (z *Zones) find(ctx context.Context, base string) (Found, error) {
 		if h == nil {
 			return f, world.Never(fmt.Errorf("zone %s is to be served by %s, which does not exist", bare(s.zone), p))
 		}
-		if h.Quirks.Replaces || h.Quirks.DeletesByName {
+		switch {
+		case h.Quirks.WholeZone:
+			f.Warnings = append(f.Warnings, fmt.Sprintf(
+				"%s can only write zone %s back as a whole, so what somebody else changes in it at the same moment is lost; delegate %s by a CNAME to a zone of its own",
+				p, bare(s.zone), bare(f.Target)))
+		case h.Quirks.Replaces || h.Quirks.DeletesByName:
 			f.Warnings = append(f.Warnings, fmt.Sprintf(
 				"%s can only replace all values at a name; if somebody else writes TXT values at %s too, delegate it by a CNAME to a zone of its own",
 				p, bare(f.Target)))

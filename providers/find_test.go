@@ -260,7 +260,7 @@ func TestWholeSetsAreTold(t *testing.T) {
 	for _, c := range []struct {
 		quirks providers.Quirks
 		told   bool
-	}{{providers.Quirks{}, false}, {providers.Quirks{Replaces: true}, true}, {providers.Quirks{DeletesByName: true}, true}} {
+	}{{providers.Quirks{}, false}, {providers.Quirks{Replaces: true}, true}, {providers.Quirks{DeletesByName: true}, true}, {providers.Quirks{WholeZone: true}, true}} {
 		n := dnstest.New()
 		block := providertest.Memory("dns.m.a", "a", n.NewHost(dnstest.HostConfig{}), "example.com")
 		block.Quirks = c.quirks
@@ -269,7 +269,7 @@ func TestWholeSetsAreTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Contains(strings.Join(f.Warnings, "\n"), "delegate it by a CNAME"); got != c.told {
+		if got := strings.Contains(strings.Join(f.Warnings, "\n"), "by a CNAME to a zone of its own"); got != c.told {
 			t.Errorf("%+v: warnings %q", c.quirks, f.Warnings)
 		}
 		z.Close()

@@ -58,7 +58,7 @@ func (c *calling) append(ctx context.Context, ops []*op) {
 		// The call may have been carried out in part, or what it adds may have
 		// been there: what can be read counts.
 		if p, ok := c.p.(libdns.RecordGetter); ok {
-			if recs, readErr := p.GetRecords(ctx, c.b.zone); readErr == nil {
+			if recs, readErr := p.GetRecords(ctx, c.b.zone); readErr == nil && ctx.Err() == nil {
 				have := c.values(recs)
 				todo = slices.DeleteFunc(slices.Clone(todo), func(o *op) bool { return have[o.key] })
 				if len(todo) == 0 {
@@ -84,6 +84,9 @@ func (c *calling) append(ctx context.Context, ops []*op) {
 func (c *calling) values(recs []libdns.Record) map[key]bool {
 	have := map[key]bool{}
 	for _, r := range recs {
+		if r == nil {
+			continue
+		}
 		if rr := r.RR(); rr.Type == "TXT" {
 			have[key{Absolute(rr.Name, c.b.zone), rr.Data}] = true
 		}

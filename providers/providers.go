@@ -69,7 +69,8 @@ type Quirks struct {
 	OneValue      bool          // holds one TXT value per name: challenges of one name go one after the other
 	DeletesByName bool          // deletes every value at a name, whatever value was given
 	Replaces      bool          // append replaces the whole set
-	NeedsID       bool          // deletes only a record that it returned itself
+	WholeZone     bool          // every change writes the whole zone back: what others change meanwhile is lost
+	NeedsID       bool          // deletes only a record that it returned itself, or as it returned it (with its TTL)
 	Batch         int           // most changes in one call; 0: one
 	MinTTL        time.Duration // smaller ones are refused or raised
 	PerSecond     float64       // calls a second, per account; 0: unlimited

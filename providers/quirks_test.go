@@ -35,6 +35,17 @@ func (o *odd) note(call string) {
 	o.calls = append(o.calls, call)
 }
 
+func (o *odd) count(call string) (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range o.calls {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
 func (o *odd) fails() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -45,6 +56,17 @@ func (o *odd) fails() bool {
 func (o *odd) GetRecords(ctx context.Context, zone string) ([]libdns.Record, error) {
 	o.note("get")
 	recs, err := o.h.GetRecords(ctx, zone)
+	switch o.habit {
+	case "cannot read":
+		return nil, errors.New("unsupported record type CAA")
+	case "reads nothing more":
+		recs = append(recs, nil)
+	case "stops reading":
+		if o.fails() {
+			<-ctx.Done()
+			return nil, nil
+		}
+	}
 	for i, r := range recs {
 		if t, ok := r.(libdns.TXT); ok && o.habit == "needs id" {
 			t.ProviderData = "id of " + t.Text
@@ -112,6 +134,10 @@ func (o *odd) DeleteRecords(ctx context.Context, zone string, recs []libdns.Reco
 				return nil, errors.New("no id")
 			}
 		}
+	case "stops reading":
+		if o.count("delete 1") == 1 {
+			return nil, nil
+		}
 	case "deletes nothing":
 		return nil, nil
 	case "deletes at the second try":
@@ -147,6 +173,11 @@ func TestQuirks(t *testing.T) {
 		{habit: "panics", failures: 1, err: "the provider panicked: string (github.com/certform/certform/providers_test.(*odd).AppendRecords)"},
 		{habit: "deletes nothing", left: "accepted the removal, but the value is still there"},
 		{habit: "deletes at the second try", failures: 1},
+		{habit: "cannot read"},
+		{habit: "reads nothing more"},
+		{habit: "reads nothing more", quirks: providers.Quirks{NeedsID: true}},
+		{habit: "stops reading", failures: 1},
+		{habit: "none", quirks: providers.Quirks{WholeZone: true}},
 		{habit: "none", blind: true},
 		{habit: "deletes nothing", blind: true, left: "still shows it"},
 		{habit: "replaces", quirks: providers.Quirks{Replaces: true}, blind: true, err: "can neither read nor set"},
@@ -195,6 +226,37 @@ func TestQuirks(t *testing.T) {
 					t.Errorf("left %v (calls %q)", left, o.calls)
 				}
 			})
+		})
+	}
+}
+
+// Around every change of a host that can only replace sets or the zone, the
+// zone is locked across machines; at others it is not.
+func TestLock(t *testing.T) {
+	for _, c := range []struct {
+		quirks providers.Quirks
+		locked bool
+	}{{providers.Quirks{}, false}, {providers.Quirks{Replaces: true}, true}, {providers.Quirks{DeletesByName: true}, true}, {providers.Quirks{WholeZone: true}, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			n := dnstest.New()
+			defer n.Close()
+			n.AddResolver("192.0.2.53")
+			o := &odd{h: n.NewHost(dnstest.HostConfig{}, n.AddZone("example.com"))}
+			z := providers.NewZones(providertest.World(n, resolver), providers.Options{
+				DNS: []providers.DNS{{Address: "dns.odd.a", Kind: "odd", Zones: []string{"example.com"}, Spec: providertest.Spec("a", o), Quirks: c.quirks}},
+				Exclusive: func(_ context.Context, key string) (func(), error) {
+					o.note("lock " + key)
+					return func() { o.note("release") }, nil
+				},
+			})
+			defer z.Close()
+			v := []providers.Value{value("_acme-challenge.example.com", "one")}
+			if err := z.Present(t.Context(), nil, v); err != nil {
+				t.Fatal(err)
+			}
+			if c.locked != (o.calls[0] == "lock dns/example.com" && o.calls[len(o.calls)-1] == "release") {
+				t.Errorf("%+v: calls %q", c.quirks, o.calls)
+			}
 		})
 	}
 }
