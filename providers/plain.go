@@ -112,13 +112,28 @@ func (c *calling) remove(ctx context.Context, ops []*op) {
 	}
 	err := c.b.attempt(ctx, c.l, plainTries, func(ctx context.Context) error {
 		_, err := c.p.DeleteRecords(ctx, c.b.zone, recs)
+		if err == nil {
+			return nil
+		}
+		// Some call the removal of what is not there an error, or have carried
+		// out a part: what can be read counts.
+		if p, ok := c.p.(libdns.RecordGetter); ok {
+			if now, readErr := p.GetRecords(ctx, c.b.zone); readErr == nil && ctx.Err() == nil {
+				have := c.values(now)
+				recs = slices.DeleteFunc(slices.Clone(recs), func(r libdns.Record) bool {
+					rr := r.RR()
+					return !have[key{Absolute(rr.Name, c.b.zone), rr.Data}]
+				})
+				if len(recs) == 0 {
+					return nil
+				}
+			}
+		}
 		return err
 	})
 	if err == nil {
 		return
 	}
-	// Some call the removal of what is not there an error; what can be read
-	// counts, and is read after the batch anyway.
 	have, ok, readErr := c.read(ctx, ops)
 	for _, o := range ops {
 		if !ok || readErr != nil || have[o.key] {

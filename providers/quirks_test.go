@@ -138,6 +138,13 @@ func (o *odd) DeleteRecords(ctx context.Context, zone string, recs []libdns.Reco
 		if o.count("delete 1") == 1 {
 			return nil, nil
 		}
+	case "missing is an error":
+		have, _ := o.h.GetRecords(ctx, zone)
+		for _, r := range recs {
+			if !slices.ContainsFunc(have, func(h libdns.Record) bool { return h.RR().Data == r.RR().Data }) {
+				return nil, errors.New("record not found")
+			}
+		}
 	case "deletes nothing":
 		return nil, nil
 	case "deletes at the second try":
@@ -174,6 +181,8 @@ func TestQuirks(t *testing.T) {
 		{habit: "deletes nothing", left: "accepted the removal, but the value is still there"},
 		{habit: "deletes at the second try", failures: 1},
 		{habit: "cannot read"},
+		{habit: "missing is an error"},
+		{habit: "missing is an error", quirks: providers.Quirks{Batch: 10}},
 		{habit: "reads nothing more"},
 		{habit: "reads nothing more", quirks: providers.Quirks{NeedsID: true}},
 		{habit: "stops reading", failures: 1},
@@ -224,6 +233,9 @@ func TestQuirks(t *testing.T) {
 				}
 				if left := z.Clean(s.t.Context(), v); len(left) > 0 {
 					t.Errorf("left %v (calls %q)", left, o.calls)
+				}
+				if c.habit == "missing is an error" && len(s.said(event.Retrying)) > c.quirks.Batch/10 {
+					t.Errorf("what was not there was removed again and again (calls %q)", o.calls)
 				}
 			})
 		})
