@@ -32,6 +32,9 @@ type Client struct {
 	HTTP   *http.Client
 	Base   string            // URL before every path
 	Header map[string]string // credentials: never in an error
+	// Token gives the bearer token of a request, where it changes with time;
+	// nil: there is none. It is never in an error either.
+	Token func(ctx context.Context) (string, error)
 	// Say finds the host's own words in an answer that is no success; nil: the
 	// text of the answer.
 	Say func(body []byte) string
@@ -59,14 +62,19 @@ func (s *Status) Error() string {
 // that trying again cannot mend, other 4xx as providers.ErrRefused; 5xx and
 // broken connections may be tried again.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
-	if err := c.do(ctx, method, path, in, out); err != nil {
+	return c.DoIf(ctx, method, path, nil, in, out)
+}
+
+// DoIf is Do with conditions: headers of this request alone, such as If-Match.
+func (c *Client) DoIf(ctx context.Context, method, path string, conditions map[string]string, in, out any) error {
+	if err := c.do(ctx, method, path, conditions, in, out); err != nil {
 		shown, _, _ := strings.Cut(path, "?")
 		return fmt.Errorf("%s %s: %w", method, shown, err)
 	}
 	return nil
 }
 
-func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+func (c *Client) do(ctx context.Context, method, path string, conditions map[string]string, in, out any) error {
 	if err := providers.Pace(ctx); err != nil {
 		return err
 	}
@@ -82,8 +90,17 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	if err != nil {
 		return world.Never(errors.New("the address is no URL"))
 	}
-	for k, v := range c.Header {
-		req.Header.Set(k, v)
+	for _, h := range []map[string]string{conditions, c.Header} {
+		for k, v := range h {
+			req.Header.Set(k, v)
+		}
+	}
+	token := ""
+	if c.Token != nil {
+		if token, err = c.Token(ctx); err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -103,9 +120,9 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return c.fault(res, answer)
+		return c.fault(res, answer, token)
 	}
-	if out == nil {
+	if out == nil || res.StatusCode == http.StatusNoContent {
 		return nil
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
@@ -114,13 +131,13 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	return nil
 }
 
-func (c *Client) fault(res *http.Response, answer []byte) error {
+func (c *Client) fault(res *http.Response, answer []byte, token string) error {
 	s := &Status{Code: res.StatusCode, Body: answer}
 	if c.Say != nil {
-		s.Said = c.blot(c.Say(answer))
+		s.Said = c.blot(c.Say(answer), token)
 	}
 	if s.Said == "" && !strings.Contains(res.Header.Get("Content-Type"), "html") {
-		s.Said = short(c.blot(string(answer)))
+		s.Said = short(c.blot(string(answer), token))
 	}
 	switch code := res.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
@@ -140,7 +157,10 @@ func (c *Client) fault(res *http.Response, answer []byte) error {
 
 // blot takes credentials out of what a host said: some say back what they were
 // sent.
-func (c *Client) blot(said string) string {
+func (c *Client) blot(said, token string) string {
+	if len(token) > 3 {
+		said = strings.ReplaceAll(said, token, "(credential)")
+	}
 	for _, v := range c.Header {
 		for _, secret := range []string{v, v[strings.LastIndex(v, " ")+1:]} {
 			if len(secret) > 3 {
@@ -149,6 +169,12 @@ func (c *Client) blot(said string) string {
 		}
 	}
 	return said
+}
+
+// Lacking is err of a credential that may not do what was asked: it names the
+// right, and trying again is pointless.
+func Lacking(err error, right, advice string) error {
+	return &world.Fault{Err: fmt.Errorf("the credential lacks the right %s: %w", right, err), Never: true, Advice: advice}
 }
 
 // RetryAfter reads the header of that name (RFC 9110, section 10.2.3), seconds

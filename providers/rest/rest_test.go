@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,13 +23,18 @@ func TestCredentialsAreNotSaidBack(t *testing.T) {
 			}))
 			defer s.Close()
 			for how, say := range map[string]func([]byte) string{"as text": nil, "in its own words": func(b []byte) string { return string(b) }} {
-				c := &rest.Client{HTTP: s.Client(), Base: s.URL, Header: map[string]string{"Authorization": "Bearer canary-9"}, Say: say}
-				err := c.Do(t.Context(), http.MethodGet, "/zones", nil, nil)
-				if err == nil || strings.Contains(err.Error(), "canary") {
-					t.Errorf("%s: %v", how, err)
-				}
-				if !strings.Contains(err.Error(), "HTTP 403: ") {
-					t.Errorf("%s: its own words are gone: %v", how, err)
+				for _, c := range []*rest.Client{
+					{Header: map[string]string{"Authorization": "Bearer canary-9"}},
+					{Token: func(context.Context) (string, error) { return "canary-9", nil }},
+				} {
+					c.HTTP, c.Base, c.Say = s.Client(), s.URL, say
+					err := c.Do(t.Context(), http.MethodGet, "/zones", nil, nil)
+					if err == nil || strings.Contains(err.Error(), "canary") {
+						t.Errorf("%s: %v", how, err)
+					}
+					if !strings.Contains(err.Error(), "HTTP 403: ") {
+						t.Errorf("%s: its own words are gone: %v", how, err)
+					}
 				}
 			}
 		})
