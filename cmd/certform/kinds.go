@@ -7,6 +7,7 @@ import (
 	"github.com/certform/certform/providers"
 	"github.com/certform/certform/providers/catalogue"
 	"github.com/certform/certform/providers/cloudflare"
+	"github.com/certform/certform/providers/googleclouddns"
 	"github.com/certform/certform/providers/powerdns"
 	"github.com/certform/certform/providers/rfc2136"
 	"github.com/certform/certform/providers/route53"
@@ -24,6 +25,7 @@ import (
 func providerKinds() []providers.Kind {
 	all := append([]providers.Kind{
 		cloudflare.Kind(),
+		googleclouddns.Kind(),
 		powerdns.Kind(),
 		rfc2136.Kind(),
 		route53.Kind(),
