@@ -3,7 +3,9 @@
 // far that was proven. A file a host.
 //
 // What is done at a host is left to its libdns provider, and how to live with
-// its quirks to the broker in providers.
+// its quirks to the broker in providers. Where that cannot be lived with, the
+// host's file puts it right: netcup and netlify remove other values than they
+// are told, so their removals are made here.
 package catalogue
 
 import "github.com/certform/certform/providers"

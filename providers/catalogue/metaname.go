@@ -16,7 +16,7 @@ var metanameRow = row{
 		TTL:    "none in the code: provider.go:121@v0.4.1",
 		Batch:  "one call a record: provider.go:83@v0.4.1",
 		Pace:   "nothing said; 5/s is assumed",
-		Zone:   "single records: client.go:66 and 121@v0.4.1",
+		Zone:   "single records: client.go:67 and 121@v0.4.1",
 	},
 	proof:   scripted,
 	special: "When the API cannot be reached, upstream says so without a cause; it does not look at the HTTP status, so a refusal for the pace reads as an answer that is no JSON.",

@@ -14,7 +14,7 @@ var nfsnRow = row{
 		Values: "several: provider.go:483@v1.0.0 adds each by addRR",
 		Append: "adds: provider.go:479@v1.0.0",
 		Delete: "by exact value, one removeRR each: provider.go:528@v1.0.0; what is not there is the host's error",
-		ID:     "not needed: the host finds name, type and data, provider.go:244@v1.0.0",
+		ID:     "not needed: the host finds name, type and data, provider.go:248@v1.0.0",
 		TTL:    "180 s, raised in silence: provider.go:28 and 182@v1.0.0",
 		Batch:  "one call a record: provider.go:420@v1.0.0",
 		Pace:   "nothing said; 5/s is assumed",
