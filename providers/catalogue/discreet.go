@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/certform/certform/orchestrator/world"
 	"github.com/certform/certform/providers"
 	"github.com/libdns/libdns"
 )
@@ -83,7 +84,14 @@ func (m *masked) quiet(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &quiet{m.mask.Replace(err.Error()), err}
+	var out error = &quiet{m.mask.Replace(err.Error()), err}
+	if at, _ := world.RetryAt(err); !at.IsZero() {
+		out = world.At(out, at)
+	}
+	for _, advice := range world.Advice(err) {
+		out = world.Hint(out, m.mask.Replace(advice))
+	}
+	return out
 }
 
 func (m *masked) AppendRecords(ctx context.Context, zone string, recs []libdns.Record) ([]libdns.Record, error) {
