@@ -21,6 +21,7 @@ func commands(o *options) []*cobra.Command {
 		applyCommand(o),
 		statusCommand(o),
 		verifyCommand(o),
+		doctorCommand(o),
 		runCommand(o),
 		providersCommand(o),
 		sinksCommand(o),

@@ -28,6 +28,8 @@ type metrics struct {
 	looked      *prometheus.GaugeVec
 	owed        *prometheus.GaugeVec
 	tries       *prometheus.GaugeVec
+	canary      *prometheus.GaugeVec // whether the last canary of a zone lived
+	canaryLived *prometheus.GaugeVec
 	certs       prometheus.Gauge
 	lastReload  prometheus.Gauge
 	reloadWell  prometheus.Gauge
@@ -57,6 +59,8 @@ func newMetrics() *metrics {
 	m.looked = gauge("last_look_seconds", "When the certificate was last looked at, Unix time.", "certificate")
 	m.owed = gauge("owed_values", "TXT values that may still be in DNS.", "certificate")
 	m.tries = gauge("tries", "Failures since the last success: of the issuer, or of a place.", "certificate", "of")
+	m.canary = gauge("canary_alive", "1 if the last canary of the zone was added, seen and removed.", "provider", "zone")
+	m.canaryLived = gauge("canary_last_success_seconds", "When a canary of the zone last was, Unix time.", "provider", "zone")
 	m.certs = single("certificates", "Certificates in the configuration.")
 	m.lastReload = single("config_last_reload_seconds", "When the configuration was last taken, Unix time.")
 	m.reloadWell = single("config_last_reload_successful", "1 if the last reload was taken.")
@@ -67,7 +71,16 @@ func newMetrics() *metrics {
 }
 
 // Listen counts events.
-func (m *metrics) Listen(e event.Event) { m.events.WithLabelValues(string(e.Kind)).Inc() }
+func (m *metrics) Listen(e event.Event) {
+	m.events.WithLabelValues(string(e.Kind)).Inc()
+	switch e.Kind {
+	case event.Checked:
+		m.canary.WithLabelValues(e.Provider, e.Zone).Set(1)
+		m.canaryLived.WithLabelValues(e.Provider, e.Zone).Set(float64(e.Time.Unix()))
+	case event.Ailing:
+		m.canary.WithLabelValues(e.Provider, e.Zone).Set(0)
+	}
+}
 
 // configured notes which certificates are wanted and forgets the others.
 func (m *metrics) configured(wants []plan.Want) {

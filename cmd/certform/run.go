@@ -31,24 +31,26 @@ const sweepEvery = time.Hour
 func runCommand(o *options) *cobra.Command {
 	var interval time.Duration
 	var listen string
+	var canary time.Duration
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Keep the world as the configuration says: renewals, retries and drift, until stopped",
 		Long:  "Keep the world as the configuration says, until stopped. SIGHUP reloads the configuration\n(a bad one is refused and the old one stays); SIGTERM ends within ten seconds, with all\nrecords saved. Several processes on one state share the work.",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			return o.keep(c.Context(), interval, listen)
+			return o.keep(c.Context(), interval, canary, listen)
 		},
 	}
 	configFlags(c, o)
 	c.Flags().DurationVar(&interval, "interval", time.Hour, "how often every place and endpoint is looked at for drift")
+	c.Flags().DurationVar(&canary, "canary", 0, "how often a TXT value is added to each zone in use, seen at every server and removed, as 24h; 0: never")
 	c.Flags().StringVar(&listen, "listen", "", "serve /metrics and /healthz at this address, as 127.0.0.1:9321")
 	return c
 }
 
 // keep is the daemon: one state and one runner for all configurations that it
 // will load.
-func (o *options) keep(ctx context.Context, interval time.Duration, listen string) error {
+func (o *options) keep(ctx context.Context, interval, canary time.Duration, listen string) error {
 	cfg, err := o.load()
 	if err != nil {
 		return err
@@ -86,7 +88,7 @@ func (o *options) keep(ctx context.Context, interval time.Duration, listen strin
 	fleets <- o.fleet(first, runner, stop)
 	m.configured(first.wants)
 	say(event.Event{Kind: event.ConfigLoaded, N: len(first.wants)})
-	d := &daemon.Daemon{Runner: runner, Interval: interval, Say: say, Looked: m.Looked}
+	d := &daemon.Daemon{Runner: runner, Interval: interval, Canary: canary, Say: say, Looked: m.Looked}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.Run(ctx, fleets, stop) })
 	wg.Go(func() { sweep(ctx, base.whole, stop, say) })

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 //	host ok|refuse             what the DNS host does with changes
 //	ndjson stdout              insist that every line is one JSON object with a type
 //	planid stdout              read a plan's id; $PLAN has it
+//	foreign                    put somebody's TXT value at _acme-challenge.www.example.com
 //	clean                      insist that no TXT value is left in DNS
 //	canaries TEXT...           insist that no output and no file but those of
 //	                           secrets/ and places holds a text
@@ -72,8 +73,11 @@ func TestScripts(t *testing.T) {
 			"interrupted": func(ts *testscript.TestScript, _ bool, args []string) { of(ts).interrupted(ts, args) },
 			"until":       func(ts *testscript.TestScript, _ bool, args []string) { of(ts).until(ts, args) },
 			"host":        func(ts *testscript.TestScript, _ bool, args []string) { of(ts).setHost(args[0]) },
-			"clean":       func(ts *testscript.TestScript, _ bool, _ []string) { of(ts).clean(ts) },
-			"ndjson":      func(ts *testscript.TestScript, _ bool, args []string) { ndjson(ts, args[0]) },
+			"foreign": func(ts *testscript.TestScript, _ bool, _ []string) {
+				of(ts).net.Zone("example.com").Add(`_acme-challenge.www TXT "somebody's"`)
+			},
+			"clean":  func(ts *testscript.TestScript, _ bool, _ []string) { of(ts).clean(ts) },
+			"ndjson": func(ts *testscript.TestScript, _ bool, args []string) { ndjson(ts, args[0]) },
 			"planid": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv("PLAN", regexp.MustCompile(`"plan_id":"([^"]*)"`).FindStringSubmatch(ts.ReadFile(args[0]))[1])
 			},

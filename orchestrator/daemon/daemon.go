@@ -10,6 +10,8 @@ import (
 	"container/heap"
 	"context"
 	"hash/fnv"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,8 +46,11 @@ type Daemon struct {
 	Runner *apply.Runner
 	// Interval is how often every certificate is looked at for drift; 0: one hour.
 	Interval time.Duration
-	Say      event.Listener
-	Looked   func(Look) // may be nil; called from many goroutines
+	// Canary is how often a TXT value is added to each zone, seen and removed;
+	// 0: never.
+	Canary time.Duration
+	Say    event.Listener
+	Looked func(Look) // may be nil; called from many goroutines
 
 	mu     sync.Mutex
 	live   []string // the runners at work, counted at liveAt
@@ -129,6 +134,9 @@ func (d *Daemon) Run(ctx context.Context, fleets <-chan Fleet, stop <-chan struc
 			}
 		case f := <-fleets:
 			old := current
+			if d.Canary > 0 {
+				f.Wants = append(slices.Clone(f.Wants), plan.Want{Address: canaryEntry})
+			}
 			current = &fleet{Fleet: f}
 			s.replace(current, time.Now())
 			d.addForgotten(ctx, s, current)
@@ -165,6 +173,9 @@ func (d *Daemon) addForgotten(ctx context.Context, s *schedule, f *fleet) {
 		if _, ok := s.byAddress[address]; ok || apply.Due(rec).IsZero() {
 			continue
 		}
+		if d.Canary > 0 && strings.HasPrefix(address, plan.DoctorPrefix) {
+			continue // by canaries
+		}
 		e := &entry{want: plan.Want{Address: address}, fleet: f, due: time.Now(), forget: true}
 		s.byAddress[address] = e
 		heap.Push(s, e)
@@ -182,6 +193,9 @@ func (d *Daemon) interval() time.Duration {
 // again.
 func (d *Daemon) turn(ctx context.Context, t task) result {
 	address := t.want.Address
+	if address == canaryEntry {
+		return d.canaries(ctx, t)
+	}
 	r := result{next: time.Now().Add(d.spread(address))}
 	mine, err := d.mine(ctx, address)
 	if err != nil {

@@ -40,6 +40,8 @@ const (
 	Skipped       Kind = "skipped"        // left alone: held by another runner, stale, foreign
 	Noted         Kind = "noted"          // something worth knowing; Note says what
 	Warned        Kind = "warned"         // something people should know; Note says what
+	Checked       Kind = "checked"        // doctor, or a canary of run, found something well; Note says what
+	Ailing        Kind = "ailing"         // doctor, or a canary of run, found something wrong: a token that died, say
 	RunEnded      Kind = "run_ended"      // with the counts in Note
 	ConfigLoaded  Kind = "config_loaded"  // the daemon took a configuration
 	ConfigRefused Kind = "config_refused" // the daemon kept the old one
@@ -48,7 +50,7 @@ const (
 // Kinds lists every kind in order.
 var Kinds = []Kind{RunStarted, Surveyed, Began, Waiting, Claimed, Ordered, Presented, Propagating, Propagated,
 	Validated, Issued, GaveUp, FellBack, Putting, Delivered, Verifying, Verified, Cleaned, Owing, Retrying,
-	Failed, Done, Skipped, Noted, Warned, RunEnded, ConfigLoaded, ConfigRefused}
+	Failed, Done, Skipped, Noted, Warned, Checked, Ailing, RunEnded, ConfigLoaded, ConfigRefused}
 
 // Event is one thing that happened. It is flat, holds no secret, and must not
 // be changed after it was said.

@@ -9,7 +9,7 @@ import (
 // Level is how much an event should worry people.
 func (k Kind) Level() slog.Level {
 	switch k {
-	case Failed, ConfigRefused:
+	case Failed, Ailing, ConfigRefused:
 		return slog.LevelError
 	case Warned, Owing, Retrying, GaveUp, FellBack, Skipped:
 		return slog.LevelWarn

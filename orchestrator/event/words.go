@@ -91,6 +91,10 @@ func (e Event) phrase(loc *time.Location) string {
 		return "left alone"
 	case Noted, Warned:
 		return e.Note
+	case Checked:
+		return join(e.Provider, e.Issuer, "well")
+	case Ailing:
+		return join(e.Provider, e.Issuer, "not well")
 	case RunEnded:
 		return "finished"
 	case ConfigLoaded:

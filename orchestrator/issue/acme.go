@@ -91,6 +91,17 @@ func (a *issuer) Account() string {
 	return a.cfg.Directory + " eab " + a.cfg.EABKid
 }
 
+// Greet reads the directory.
+func (a *issuer) Greet(ctx context.Context) error {
+	c, release, err := a.shared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = c.directory(ctx, &trip{})
+	return err
+}
+
 // Known reads the account's entry: an earlier run put there what the CA's
 // directory says of itself.
 func (a *issuer) Known(ctx context.Context) (Known, error) {

@@ -55,6 +55,8 @@ type Issuer interface {
 	// Known is what CAA records are compared with, as far as it is known
 	// without asking the CA. It reads the state.
 	Known(ctx context.Context) (Known, error)
+	// Greet reads the CA's directory: doctor asks whether the CA is there.
+	Greet(ctx context.Context) error
 	// Step moves w one phase forward and may change only w.Phase, w.Data,
 	// w.Values and w.Chain. It may be repeated after any error or crash with
 	// the w that was last saved. Errors: ErrLost, ErrRefusedReplaces, or a

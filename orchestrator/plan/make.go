@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/certform/certform/orchestrator/state"
@@ -97,6 +98,10 @@ func (i *Item) unserved() (n int) {
 	return n
 }
 
+// DoctorPrefix begins the addresses of records that owe canaries: no block of
+// the configuration has one like it.
+const DoctorPrefix = "doctor["
+
 // forgotten is what is to be done about a record whose certificate left the
 // configuration: nil once nothing is left.
 func forgotten(rec *state.Record) *Item {
@@ -113,6 +118,9 @@ func forgotten(rec *state.Record) *Item {
 	why := "it is no longer in the configuration; what was delivered is kept, nothing is revoked"
 	if !rec.Gone.IsZero() {
 		why = "it left the configuration, and TXT values of it are still owed"
+	}
+	if strings.HasPrefix(rec.Address, DoctorPrefix) {
+		why = "a canary of doctor was left in DNS"
 	}
 	it.Steps = append(it.Steps, Step{Kind: Forget, Class: Intent, Why: why})
 	if len(rec.Owed) > 0 {

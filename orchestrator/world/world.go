@@ -37,6 +37,9 @@ type World struct {
 	// Exec runs a program of the configuration (test, reload) without a shell
 	// and returns its combined output, cut to a sensible length.
 	Exec func(ctx context.Context, argv []string) ([]byte, error)
+	// Dated hears, of each HTTP answer, the host and by how much its clock is
+	// ahead of this machine's, to a second. It may be called concurrently.
+	Dated func(host string, ahead time.Duration)
 	// Env reads an environment variable.
 	Env func(name string) (string, bool)
 	// Roots are the trust anchors for HTTPS and endpoints; nil: the system's.
@@ -176,5 +179,26 @@ func (w *World) Client(o HTTP) (*http.Client, error) {
 	if timeout == 0 {
 		timeout = time.Minute
 	}
+	if w.Dated != nil {
+		return &http.Client{Transport: dated{t, w.Dated}, Timeout: timeout}, nil
+	}
 	return &http.Client{Transport: t, Timeout: timeout}, nil
+}
+
+// dated tells what the Date of each answer says (RFC 9110, section 6.6.1).
+type dated struct {
+	*http.Transport
+	tell func(host string, ahead time.Duration)
+}
+
+func (d dated) RoundTrip(r *http.Request) (*http.Response, error) {
+	asked := time.Now()
+	resp, err := d.Transport.RoundTrip(r)
+	if err == nil {
+		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			// The middle of its second against the middle of the request.
+			d.tell(r.URL.Host, date.Add(time.Second/2).Sub(asked.Add(time.Since(asked)/2)))
+		}
+	}
+	return resp, err
 }
