@@ -2,7 +2,13 @@ package catalogue
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -66,12 +72,23 @@ func TestProof(t *testing.T) {
 
 // redirect has every request of the test that goes by http.DefaultTransport
 // or by a copy of it end at the fake, whatever its host; r.Host keeps that.
-func redirect(t *testing.T, h http.Handler) (base string, dial func(context.Context, string, string) (net.Conn, error)) {
+// The world's clients, which check certificates, end there by dialWorld.
+func redirect(t *testing.T, h http.Handler) (base string, roots *x509.CertPool, dialWorld func(context.Context, string, string) (net.Conn, error)) {
 	t.Helper()
 	s := httptest.NewServer(h)
 	addr := s.Listener.Addr().String()
-	dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+	}
+	secure := httptest.NewUnstartedServer(h)
+	secure.TLS, roots = anyHost(t)
+	secure.StartTLS()
+	t.Cleanup(func() { secure.CloseClientConnections(); secure.Close() })
+	dialWorld = func(ctx context.Context, network, to string) (net.Conn, error) {
+		if strings.HasSuffix(to, ":443") {
+			return new(net.Dialer).DialContext(ctx, "tcp", secure.Listener.Addr().String())
+		}
+		return dial(ctx, network, to)
 	}
 	before := http.DefaultTransport
 	// What DialTLSContext returns is taken for TLS as it is.
@@ -83,7 +100,35 @@ func redirect(t *testing.T, h http.Handler) (base string, dial func(context.Cont
 		s.CloseClientConnections()
 		s.Close()
 	})
-	return s.URL, dial
+	return s.URL, roots, dialWorld
+}
+
+// anyHost is a server's side of TLS that is whatever host it is taken for, and
+// whom a client must trust for that.
+func anyHost(t *testing.T) (*tls.Config, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, ca, ca, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(root)
+	return &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		leaf := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: ca.NotAfter, DNSNames: []string{hello.ServerName}}
+		der, err := x509.CreateCertificate(rand.Reader, leaf, root, key.Public(), key)
+		return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+	}}, roots
 }
 
 // decoded is a block of the row with these arguments.
@@ -117,9 +162,10 @@ func (r *row) decoded(t *testing.T, args map[string]string) *spec {
 }
 
 // secretsOf is a world in which test:NAME is the argument of that name.
-func secretsOf(args map[string]string, dial func(context.Context, string, string) (net.Conn, error)) *world.World {
+func secretsOf(args map[string]string, roots *x509.CertPool, dial func(context.Context, string, string) (net.Conn, error)) *world.World {
 	return &world.World{
-		Dial: dial,
+		Dial:  dial,
+		Roots: roots,
 		Secret: func(_ context.Context, ref string) (string, error) {
 			return args[strings.TrimPrefix(ref, "test:")], nil
 		},
@@ -129,7 +175,7 @@ func secretsOf(args map[string]string, dial func(context.Context, string, string
 
 // at runs the row at a fake, behind the broker.
 func (r *row) at(t *testing.T, f fake) {
-	base, dial := redirect(t, f.handler)
+	base, roots, dial := redirect(t, f.handler)
 	args := map[string]string{}
 	for name, value := range f.args {
 		args[name] = strings.ReplaceAll(value, "%URL%", base)
@@ -140,7 +186,7 @@ func (r *row) at(t *testing.T, f fake) {
 	// The name servers are asked over loopback, past the world's door, which
 	// leads to the fake.
 	servers := providertest.Serve(t, f.txt)
-	w := secretsOf(args, func(ctx context.Context, network, addr string) (net.Conn, error) {
+	w := secretsOf(args, roots, func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if addr == servers {
 			return new(net.Dialer).DialContext(ctx, network, addr)
 		}
