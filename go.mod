@@ -53,7 +53,7 @@ require (
 	github.com/asaskevich/govalidator v0.0.0-20200907205600-7a23bdc65eef // indirect
 	github.com/boombuler/barcode v1.0.2 // indirect
 	github.com/digitalocean/godo v1.148.0 // indirect
-	github.com/dnsimple/dnsimple-go/v8 v8.0.0 // indirect
+	github.com/dnsimple/dnsimple-go/v8 v8.0.0
 	github.com/felixge/httpsnoop v1.0.4 // indirect
 	github.com/go-logr/logr v1.4.2 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
