@@ -28,7 +28,14 @@ const (
 	exitInterrupted = 130 // after a second interrupt
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	out, errs, err := quiet()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+		os.Exit(exitError)
+	}
+	os.Exit(run(os.Args[1:], os.Stdin, out, errs))
+}
 
 // codeError carries an exit code. A nil err means that all was said already.
 type codeError struct {

@@ -19,7 +19,7 @@ import (
 
 // TestMain lets scripts run certform: this very binary, under its name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"certform": main})
+	testscript.Main(m, map[string]func(){"certform": main, "noisy": noisy})
 }
 
 // TestScripts runs testdata/script/*.txtar, each in a town of its own. A
