@@ -67,7 +67,7 @@ func (b *broker) make(ctx context.Context, l *link, ops []*op) {
 	if len(dels) == 0 {
 		return
 	}
-	if err == nil {
+	if err == nil && !b.quirks.Rolls {
 		c.look(ctx, dels)
 	}
 	if gone := c.settle(dels); gone > 0 {

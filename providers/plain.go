@@ -19,6 +19,9 @@ func (c *calling) plain(ctx context.Context, ops []*op) {
 			adds = append(adds, o)
 		}
 	}
+	if c.b.quirks.Rolls {
+		dels = nil
+	}
 	// Removals first: a host with one value a name has no room otherwise.
 	for part := range slices.Chunk(dels, c.b.limit()) {
 		c.remove(ctx, part)

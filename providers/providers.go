@@ -71,6 +71,7 @@ type Quirks struct {
 	Replaces      bool          // append replaces the whole set
 	WholeZone     bool          // every change writes the whole zone back: what others change meanwhile is lost
 	NeedsID       bool          // deletes only a record that it returned itself, or as it returned it (with its TTL)
+	Rolls         bool          // keeps the newest values and lets none be removed: there is nothing to clean
 	Batch         int           // most changes in one call; 0: one
 	MinTTL        time.Duration // smaller ones are refused or raised
 	PerSecond     float64       // calls a second, per account; 0: unlimited

@@ -24,6 +24,7 @@ import (
 	"github.com/certform/certform/providers/providertest"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/libdns/libdns"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -47,6 +48,50 @@ func TestFakes(t *testing.T) {
 		if fakes[r.name] != nil {
 			t.Run(r.name, func(t *testing.T) { r.at(t, fakes[r.name]()) })
 		}
+	}
+}
+
+// What a provider lists is what is there, or it says that it cannot: what a
+// list does not show passes for removed.
+func TestLists(t *testing.T) {
+	for _, r := range rows {
+		if fakes[r.name] == nil || r.quirks.OneValue {
+			continue
+		}
+		t.Run(r.name, func(t *testing.T) {
+			f := fakes[r.name]()
+			base, roots, dial := redirect(t, f.handler)
+			args := map[string]string{}
+			for name, value := range f.args {
+				args[name] = strings.ReplaceAll(value, "%URL%", base)
+			}
+			name := "_acme-challenge." + f.zone
+			for _, text := range []string{theirs, first, second} {
+				f.foreign(name, text)
+			}
+			p, err := r.decoded(t, args).Open(t.Context(), secretsOf(args, roots, dial))
+			if err != nil {
+				t.Fatal(err)
+			}
+			recs, err := p.(libdns.RecordGetter).GetRecords(t.Context(), f.zone+".")
+			if err != nil {
+				return // it says that it cannot
+			}
+			var got []string
+			for _, rec := range recs {
+				if rec == nil {
+					continue
+				}
+				if rr := rec.RR(); rr.Type == "TXT" && providers.Absolute(rr.Name, f.zone) == name+"." {
+					got = append(got, rr.Data)
+				}
+			}
+			for _, text := range []string{theirs, first, second} {
+				if !slices.Contains(got, text) {
+					t.Errorf("the host has %q, and the provider lists %q", text, got)
+				}
+			}
+		})
 	}
 }
 
@@ -208,6 +253,10 @@ func (r *row) at(t *testing.T, f fake) {
 		h.one("_acme-challenge.www." + f.zone)
 		return
 	}
+	if quirks.Rolls {
+		h.rolls("_acme-challenge." + f.zone)
+		return
+	}
 	h.several("_acme-challenge." + f.zone)
 	h.several("_acme-challenge.www." + f.zone)
 }
@@ -255,6 +304,18 @@ func (h *tried) one(name string) {
 		h.holds(name, "it was removed")
 		h.remove(name, v)
 	}
+}
+
+// rolls is what happens at a host that keeps the two newest values.
+func (h *tried) rolls(name string) {
+	h.t.Helper()
+	h.f.foreign(name, theirs)
+	h.add(name, first)
+	h.holds(name, "one was added", theirs, first)
+	h.add(name, second)
+	h.holds(name, "two were added", first, second)
+	h.remove(name, first, second)
+	h.holds(name, "two were removed, which is nothing", first, second)
 }
 
 func (h *tried) values(name string, texts []string) (out []providers.Value) {
