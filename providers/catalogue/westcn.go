@@ -7,10 +7,23 @@ import (
 
 var westcnRow = row{
 	name: "westcn", title: "West.cn", version: "v1.0.2",
-	proof: compiled,
+	quirks: providers.Quirks{PerSecond: 2},
+	read: cites{
+		Values: "several: client.go:58@v1.0.2 creates one record a call",
+		Append: "adds: provider.go:57@v1.0.2",
+		Delete: "by exact value: provider.go:135@v1.0.2; what is not there is an error, provider.go:142, and is looked for",
+		ID:     "not needed: provider.go:128@v1.0.2 finds it again",
+		TTL:    "60 s: models.go:45@v1.0.2",
+		Batch:  "one call a record: provider.go:52@v1.0.2",
+		Pace:   "nothing said; 2/s is assumed",
+		Zone:   "single records: client.go:58 and 112@v1.0.2",
+	},
+	proof: scripted,
+	special: "Of a zone only the first 1000 records are read (client.go:83@v1.0.2). " +
+		"The clock must be right: requests are signed with the time.",
 	docs: map[string]string{
-		"username":     "The user name of the account.",
-		"api_password": "The api password of the account.",
+		"username":     "The login name of the account.",
+		"api_password": "The password of the API, not that of the account.",
 	},
 	secrets:  []string{"api_password"},
 	required: []string{"username", "api_password"},
