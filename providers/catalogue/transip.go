@@ -15,7 +15,7 @@ var transipRow = row{
 		ID:     "not needed: the host takes name, type, value and TTL, client/client_dns_entry.go:33@v1.1.2",
 		TTL:    "any from 1 s to a day, else an hour: client/client_dns.go:40@v1.1.2",
 		Batch:  "one call a record: client/client_dns_entry.go:31@v1.1.2",
-		Pace:   "1000 calls in 15 minutes: api.transip.nl/rest/docs.html; 2/s, since reading the zone makes three or four calls of one",
+		Pace:   "nothing said; 2/s is assumed, since reading the zone makes three calls of one",
 		Zone:   "single records: client/client_dns.go:80@v1.1.2; upstream's mode that writes the whole zone (client_dns.go:74) is not offered",
 	},
 	proof: scripted,

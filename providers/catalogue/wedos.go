@@ -14,11 +14,12 @@ import (
 
 var wedosRow = row{
 	name: "wedos", title: "WEDOS", version: "v1.0.4",
-	// A change is served five minutes after the last one of the zone.
+	// A change is served within five minutes of the last one of the zone:
+	// kb.wedos.com, "WAPI - command dns-domain-commit".
 	quirks: providers.Quirks{MinTTL: 300 * time.Second, PerSecond: 1, Wait: 15 * time.Minute},
 	read: cites{
 		Values: "several: provider.go:79@v1.0.4 creates one record a call; its SetRecords overwrites one value of a name (provider.go:147) and is not used",
-		Append: "adds; a refusal is left out of the answer and its reason dropped: provider.go:95@v1.0.4; the TTL is sent in nanoseconds, convert.go:178, and is given in them here",
+		Append: "adds; a refusal is left out of the answer and its reason dropped: provider.go:95@v1.0.4; the TTL is sent in nanoseconds, convert.go:211, and is given in them here",
 		Delete: "by exact value: provider.go:242@v1.0.4; a refusal of the list or of the removal is not looked at (provider.go:219 and 270), so that the zone is read again, or DNS asked where the list is empty",
 		ID:     "not needed: provider.go:208@v1.0.4 finds it again",
 		TTL:    "300 s is assumed: nothing said",
