@@ -1,7 +1,10 @@
 package catalogue
 
 import (
+	"context"
+
 	"github.com/certform/certform/providers"
+	"github.com/libdns/libdns"
 	"github.com/libdns/westcn"
 )
 
@@ -19,7 +22,7 @@ var westcnRow = row{
 		Zone:   "single records: client.go:58 and 112@v1.0.2",
 	},
 	proof: scripted,
-	special: "Of a zone only the first 1000 records are read (client.go:83@v1.0.2). " +
+	special: "Of a zone only the first 1000 records are read (client.go:83@v1.0.2): a value beyond them cannot be removed, and is named. " +
 		"The clock must be right: requests are signed with the time.",
 	docs: map[string]string{
 		"username":     "The login name of the account.",
@@ -27,5 +30,13 @@ var westcnRow = row{
 	},
 	secrets:  []string{"api_password"},
 	required: []string{"username", "api_password"},
-	open:     func() providers.Provider { return new(westcn.Provider) },
+	open:     func() providers.Provider { return new(westcnWhole) },
+}
+
+// westcnWhole refuses to take the first 1000 records for all of them.
+type westcnWhole struct{ westcn.Provider }
+
+func (p *westcnWhole) GetRecords(ctx context.Context, zone string) ([]libdns.Record, error) {
+	recs, err := p.Provider.GetRecords(ctx, zone)
+	return whole(recs, err, 1000)
 }

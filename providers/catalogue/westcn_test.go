@@ -5,6 +5,9 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strconv"
+	"testing"
+
+	"github.com/libdns/libdns"
 )
 
 func init() { fakes["westcn"] = westcnFake }
@@ -45,4 +48,15 @@ func westcnFake() fake {
 			replyJSON(w, object{"result": 500, "msg": "no such act", "errcode": 10004})
 		}
 	})
+}
+
+// The first records that a provider reads are not taken for all of a zone.
+func TestWhole(t *testing.T) {
+	recs := make([]libdns.Record, 1000)
+	if out, err := whole(recs, nil, 1000); err == nil || out != nil {
+		t.Errorf("%d records and error %v", len(out), err)
+	}
+	if out, err := whole(recs[:999], nil, 1000); err != nil || len(out) != 999 {
+		t.Errorf("%d records and error %v", len(out), err)
+	}
 }
