@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ type alias struct {
 	target string // of a CNAME, or ""
 	dname  bool   // the CNAME follows from a DNAME, not from a wildcard
 	zone   string // the zone that the answer came from, "" if it did not say
+	// between is the server in whose place a resolver answers, "" if none.
+	between string
 }
 
 // alias asks for a CNAME at name: the authoritative servers of the zone that
@@ -22,11 +25,14 @@ type alias struct {
 // asked or no zone is known.
 func (z *Zones) alias(ctx context.Context, name string) (alias, error) {
 	zone := z.guess(name)
+	between := ""
 	if zone != "" {
 		if servers, err := z.servers(ctx, zone); err == nil {
-			if a, err := z.fromServers(ctx, servers, name); err == nil {
+			a, err := z.fromServers(ctx, servers, name)
+			if err == nil {
 				return a, nil
 			}
+			between = a.between
 		}
 		if ctx.Err() != nil {
 			return alias{}, context.Cause(ctx)
@@ -34,14 +40,16 @@ func (z *Zones) alias(ctx context.Context, name string) (alias, error) {
 	}
 	r, err := z.ask.recursive(ctx, z.resolvers(ctx, zone), name, dns.TypeCNAME)
 	if err != nil {
-		return alias{}, err
+		return alias{between: between}, err
 	}
-	return read(r, name), nil
+	a := read(r, name)
+	a.between = between
+	return a, nil
 }
 
 var errNotServed = errors.New("no authoritative server of the zone answers for it")
 
-func (z *Zones) fromServers(ctx context.Context, servers []server, name string) (alias, error) {
+func (z *Zones) fromServers(ctx context.Context, servers []server, name string) (a alias, err error) {
 	for _, s := range servers {
 		// A dead server costs its wait once.
 		if z.dead(s.addr) {
@@ -59,9 +67,11 @@ func (z *Zones) fromServers(ctx context.Context, servers []server, name string) 
 		case r.Rcode != dns.RcodeSuccess && r.Rcode != dns.RcodeNameError:
 		case r.Authoritative, referred(r, name) != "":
 			return read(r, name), nil
+		case intercepted(r):
+			a.between = cmp.Or(a.between, s.String())
 		}
 	}
-	return alias{}, errNotServed
+	return a, errNotServed
 }
 
 // dead and bury keep in mind, for a while, who did not answer.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -13,16 +15,23 @@ import (
 	"github.com/miekg/dns"
 )
 
-// asker asks DNS servers questions. A server that does not answer costs its
+// asker asks DNS servers questions. An address is host:port, for a resolver
+// also tcp://host:port (over TCP alone) or a URL (RFC 8484). A server that does not answer costs its
 // wait once, not once a name.
 type asker struct {
 	w     *world.World
 	room  chan struct{}
 	alive flights[struct{}]
+	// client is for resolvers over HTTPS, made when there is one.
+	client func() (*http.Client, error)
+
+	mu     sync.Mutex
+	stream map[string]bool // servers that answered over TCP when they did not over UDP
 }
 
 func newAsker(w *world.World) *asker {
-	return &asker{w: w, room: make(chan struct{}, 256)}
+	return &asker{w: w, room: make(chan struct{}, 256), stream: map[string]bool{},
+		client: sync.OnceValues(func() (*http.Client, error) { return w.Client(world.HTTP{UserAgent: "certform"}) })}
 }
 
 func question(name string, typ uint16, recurse bool) *dns.Msg {
@@ -32,8 +41,9 @@ func question(name string, typ uint16, recurse bool) *dns.Msg {
 	return m
 }
 
-// exchange asks over UDP as often as waits has entries, then over TCP. A
-// server that does not know EDNS is asked without.
+// exchange asks over UDP as often as waits has entries, then over TCP, and the
+// next time over TCP at once if only that brought an answer. A server that does
+// not know EDNS is asked without.
 func (a *asker) exchange(ctx context.Context, addr string, m *dns.Msg, waits ...time.Duration) (*dns.Msg, error) {
 	select {
 	case a.room <- struct{}{}:
@@ -41,8 +51,15 @@ func (a *asker) exchange(ctx context.Context, addr string, m *dns.Msg, waits ...
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+	if doh(addr) {
+		return a.once(ctx, "https", addr, m, 4*time.Second)
+	}
 	var first error
-	for i := 0; i <= len(waits); i++ {
+	from := 0
+	if a.streams(addr) || strings.HasPrefix(addr, "tcp://") {
+		from = len(waits)
+	}
+	for i := from; i <= len(waits); i++ {
 		network, wait := "tcp", 3*time.Second
 		if i < len(waits) {
 			network, wait = "udp", waits[i]
@@ -52,6 +69,9 @@ func (a *asker) exchange(ctx context.Context, addr string, m *dns.Msg, waits ...
 			plain := m.Copy()
 			plain.Extra = nil
 			r, err = a.once(ctx, network, addr, plain, wait)
+		}
+		if network == "tcp" {
+			a.setStreams(addr, err == nil)
 		}
 		if err == nil {
 			return r, nil
@@ -66,12 +86,33 @@ func (a *asker) exchange(ctx context.Context, addr string, m *dns.Msg, waits ...
 	return nil, first
 }
 
+func (a *asker) streams(addr string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stream[addr]
+}
+
+func (a *asker) setStreams(addr string, yes bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stream[addr] = yes
+}
+
 func (a *asker) once(ctx context.Context, network, addr string, m *dns.Msg, wait time.Duration) (*dns.Msg, error) {
 	one, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	m = m.Copy()
 	m.Id = dns.Id()
-	r, err := a.w.Exchange(one, network, addr, m)
+	var r *dns.Msg
+	var err error
+	if network == "https" {
+		var client *http.Client
+		if client, err = a.client(); err == nil {
+			r, err = world.ExchangeHTTPS(one, client, addr, m)
+		}
+	} else {
+		r, err = a.w.Exchange(one, network, strings.TrimPrefix(addr, "tcp://"), m)
+	}
 	var late net.Error
 	if err != nil && ctx.Err() == nil && errors.As(err, &late) && late.Timeout() {
 		err = fmt.Errorf("no answer over %s within %s", network, wait)
@@ -114,6 +155,16 @@ var errNoResolver = errors.New("this machine has no DNS resolver")
 // every resolver that can reach the world, the name itself perhaps to one that
 // cannot.
 func (a *asker) lives(ctx context.Context, addr, name string, typ uint16) error {
+	if doh(addr) {
+		_, err := a.alive.of(addr).do(ctx, func(ctx context.Context) (struct{}, error) {
+			_, err := a.once(ctx, "https", addr, question(name, typ, true), 3*time.Second)
+			return struct{}{}, err
+		})
+		if err != nil {
+			return fmt.Errorf("resolver %s does not answer: %w", addr, err)
+		}
+		return nil
+	}
 	_, err := a.alive.of(addr).do(ctx, func(ctx context.Context) (struct{}, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
@@ -121,6 +172,10 @@ func (a *asker) lives(ctx context.Context, addr, name string, typ uint16) error 
 		answers := make(chan error, 2*len(questions))
 		for _, q := range questions {
 			go func() {
+				if strings.HasPrefix(addr, "tcp://") {
+					answers <- context.DeadlineExceeded // not asked over UDP
+					return
+				}
 				_, err := a.once(ctx, "udp", addr, q, 400*time.Millisecond)
 				if err != nil {
 					_, err = a.once(ctx, "udp", addr, q, time.Second)
@@ -128,7 +183,10 @@ func (a *asker) lives(ctx context.Context, addr, name string, typ uint16) error 
 				answers <- err
 			}()
 			go func() {
-				err := sleep(ctx, 400*time.Millisecond)
+				var err error
+				if !strings.HasPrefix(addr, "tcp://") {
+					err = sleep(ctx, 400*time.Millisecond)
+				}
 				if err == nil {
 					_, err = a.once(ctx, "tcp", addr, q, time.Second)
 				}
@@ -159,6 +217,9 @@ func unroutable(err error) bool {
 	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EAFNOSUPPORT) ||
 		errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EPROTONOSUPPORT)
 }
+
+// doh reports whether a resolver is asked over HTTPS.
+func doh(addr string) bool { return strings.HasPrefix(addr, "https://") }
 
 // withPort is a host or host:port as an address to dial.
 func withPort(s string) string {

@@ -70,6 +70,7 @@ type link struct {
 	gone    func(ctx context.Context, zone string, k key) error // asks DNS; nil when the value is gone
 	say     event.Listener
 	wait    time.Duration // how long changes may take with all retries
+	most    int           // how many of our values may be at one name at a time; 0: no limit
 }
 
 // newBroker makes the writer of one zone. exclusive, if not nil, gets a lock

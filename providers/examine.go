@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -162,7 +163,7 @@ func (z *Zones) Try(ctx context.Context, v Value) (t Trial, err error) {
 		return t, distinct(errs)
 	}
 	began = time.Now()
-	err = z.watch(e.zone, e.providers).see(ctx, batch, e.keys)
+	err = z.watch(e.zone, e.providers).see(ctx, strconv.Itoa(batch), e.keys)
 	t.Seen = time.Since(began)
 	servers, _ := z.servers(ctx, e.zone)
 	t.Servers = len(servers)

@@ -81,6 +81,9 @@ func (z *Zones) follow(ctx context.Context, f *Found) (cut string, err error) {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
+		if a.between != "" {
+			f.Warnings = append(f.Warnings, a.between+" "+errIntercepted.Error()+"; so propagation could not be seen: "+reachable)
+		}
 		if err != nil {
 			// The zone may be declared; whether a CNAME leads elsewhere is then
 			// all that is not known.

@@ -12,32 +12,49 @@ import (
 
 // over is the deadline of the round (or nobody waits any more): who waits for
 // a value hears which servers do not show it and what they said.
-func (r *round) over(s server) {
+func (r *round) over() {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
-	delete(r.busy, s)
 	for k, sight := range r.sights {
 		if sight.closed() {
 			continue
 		}
-		var who []string
-		for _, srv := range r.servers {
-			if sight.missing[srv] {
-				who = append(who, srv.String()+" "+cmp.Or(r.said[srv], "has not answered yet"))
+		hint := "a slow host needs a longer max_wait in a zone block; a dead server must leave the delegation, since the CA may ask it too"
+		for srv := range sight.missing {
+			if r.said[srv] == errIntercepted.Error() {
+				hint = reachable
 			}
 		}
 		sight.err = world.Hint(
 			fmt.Errorf("zone %s: after %s TXT %s is not shown by every authoritative server: %s",
-				bare(r.w.zone), r.w.wait, bare(k.name), strings.Join(who, "; ")),
-			"a slow host needs a longer max_wait in a zone block; a dead server must leave the delegation, since the CA may ask it too")
+				bare(r.w.zone), r.w.wait, bare(k.name), r.laggards(sight.missing)), hint)
 		close(sight.done)
 	}
 }
 
+// reachable is the advice where somebody answers in the servers' place.
+const reachable = "let this machine reach port 53 of the zone's servers directly, or name servers that it can reach in a zone block (nameservers)"
+
+// laggards is the servers that do not show something, each with its last word;
+// w.mu is held.
+func (r *round) laggards(missing map[server]bool) string {
+	var who []string
+	for _, s := range r.servers {
+		if missing[s] {
+			who = append(who, s.String()+" "+cmp.Or(r.said[s], "has not answered yet"))
+		}
+	}
+	return strings.Join(who, "; ")
+}
+
+// reported is the time between two notes about laggards.
+const reported = 3 * time.Second
+
 // report says who lags, every few seconds, until the round ends.
 func (r *round) report() {
 	for {
-		if sleep(r.ctx, report) != nil {
+		if sleep(r.ctx, reported) != nil {
+			r.over()
 			return
 		}
 		r.w.mu.Lock()
@@ -51,26 +68,21 @@ func (r *round) report() {
 				late[srv] = true
 			}
 		}
-		var who []string
-		for _, srv := range r.servers {
-			if late[srv] {
-				who = append(who, srv.String()+" "+cmp.Or(r.said[srv], "has not answered yet"))
-			}
-		}
+		who := r.laggards(late)
 		r.w.mu.Unlock()
 		if n == 0 {
 			continue
 		}
 		r.w.z.o.Say(event.Event{
 			Kind: event.Propagating, Zone: bare(r.w.zone), N: n, Took: time.Since(r.began), Until: r.deadline,
-			Note: "waiting for " + strings.Join(who, "; "),
+			Note: "waiting for " + who,
 		})
 	}
 }
 
-func (r *round) names(servers []server) string {
+func (r *round) everybody() string {
 	var out []string
-	for _, s := range servers {
+	for _, s := range r.servers {
 		out = append(out, s.String())
 	}
 	return strings.Join(out, ", ")

@@ -1,139 +1,242 @@
 package providers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/miekg/dns"
 )
 
-// follow looks at one server until it shows every value of the round.
-func (r *round) follow(s server) {
+const (
+	shortest = 50 * time.Millisecond  // between two looks at a server
+	longest  = 600 * time.Millisecond // the same, as long as that is more than a 200th of the wait
+	again    = 100 * time.Millisecond // until what was seen once is looked at again
+	scouts   = 2                      // names of a batch that are asked until one shows
+	asking   = 32                     // questions at a time to one server
+)
+
+// follow looks at one server until it shows every value that is waited for.
+func (w *watcher) follow(s server, wake <-chan struct{}) {
 	for {
-		pending := r.pending(s)
-		if len(pending) == 0 {
+		p := w.next(s)
+		switch {
+		case p == nil:
 			return
+		case len(p.names) == 0:
+			t := time.NewTimer(time.Until(p.at))
+			select {
+			case <-t.C:
+			case <-wake: // somebody new waits
+			case <-p.ctx.Done():
+			}
+			t.Stop()
+		default:
+			w.poll(s, p)
 		}
-		r.look(s, pending)
-		if sleep(r.ctx, r.pause()) != nil {
-			r.over(s)
-			return
+	}
+}
+
+// poll is one look at a server: each name is asked at most once, for everybody
+// who waits for a value there.
+type poll struct {
+	ctx    context.Context
+	at     time.Time // the earliest next one, if no name is to be asked now
+	names  map[string]bool
+	rounds map[*round]bool
+}
+
+// next is what is to be asked of s now; nil ends the follower. A server takes a
+// batch over as a whole, so as long as nothing of it has shown, two of its
+// names are asked, other ones each time, and not two thousand.
+func (w *watcher) next(s server) *poll {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := &poll{ctx: w.ctx, names: map[string]bool{}, rounds: map[*round]bool{}}
+	var others []*round
+	live := false
+	for _, r := range w.rounds {
+		names, seen := r.pending(s)
+		if len(names) == 0 {
+			continue
 		}
+		live = true
+		at := r.due[s]
+		if time.Now().Before(at) {
+			if p.at.IsZero() || at.Before(p.at) {
+				p.at = at
+			}
+			others = append(others, r)
+			continue
+		}
+		if !seen {
+			from := r.turn[s] % len(names)
+			r.turn[s] += scouts
+			names = slices.Concat(names[from:], names[:from])
+			names = names[:min(scouts, len(names))]
+		}
+		p.rounds[r] = true
+		for _, name := range names {
+			p.names[name] = true
+		}
+	}
+	if !live {
+		delete(w.busy, s)
+		return nil
+	}
+	// Whose names are asked anyway has had its look with that.
+	for _, r := range others {
+		names, _ := r.pending(s)
+		if !slices.ContainsFunc(names, func(name string) bool { return !p.names[name] }) {
+			p.rounds[r] = true
+		}
+	}
+	return p
+}
+
+// pending is the names of which s does not show all values for certain, in a
+// fixed order; seen if it showed one of those values once. w.mu is held.
+func (r *round) pending(s server) (names []string, seen bool) {
+	if !time.Now().Before(r.deadline) {
+		return nil, false
+	}
+	for name, keys := range r.names {
+		missing := false
+		for _, k := range keys {
+			missing = missing || r.sights[k].missing[s]
+			seen = seen || r.sights[k].once[s]
+		}
+		if missing {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, seen
+}
+
+// poll asks, and asks for the rest of a batch once something of it has shown.
+func (w *watcher) poll(s server, p *poll) {
+	hit := w.ask(p.ctx, s, slices.Sorted(maps.Keys(p.names)))
+	w.mu.Lock()
+	rest := map[string]bool{}
+	for r := range hit {
+		p.rounds[r] = true
+		names, _ := r.pending(s)
+		for _, name := range names {
+			if !p.names[name] {
+				rest[name] = true
+			}
+		}
+	}
+	w.mu.Unlock()
+	if len(rest) > 0 {
+		w.ask(p.ctx, s, slices.Sorted(maps.Keys(rest)))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range p.rounds {
+		pause := r.pause()
+		if _, seen := r.pending(s); seen {
+			pause = again
+		}
+		r.due[s] = time.Now().Add(pause)
 	}
 }
 
 // pause is the time to the next look: short at first and growing with the time
-// that has passed, so that it costs at most a fifth of the wait. What was
-// learnt before keeps it from looking often long before it can be there.
+// that has passed, so that it is little beside the wait. What was learnt
+// before keeps it from looking often long before a value can be there, and has
+// it look closely when it should come.
 func (r *round) pause() time.Duration {
 	passed := time.Since(r.began)
-	if passed > time.Minute {
-		return slow
-	}
-	p := min(max(passed/5, shortest), longest)
-	if early := r.expected*4/5 - passed; early > p {
+	p := max(min(passed/8, longest), passed/200, shortest)
+	switch early := r.expected*9/10 - passed; {
+	case early > p:
 		p = min(early, longest)
+	case passed < r.expected*11/10:
+		p = min(p, max(r.expected/100, shortest))
 	}
 	return min(p, max(time.Until(r.deadline)-shortest, shortest))
 }
 
-// pending is the values that s does not show yet, by name, in a fixed order;
-// none ends the follower.
-func (r *round) pending(s server) []key {
-	r.w.mu.Lock()
-	defer r.w.mu.Unlock()
-	var out []key
-	for k, sight := range r.sights {
-		if sight.missing[s] {
-			out = append(out, k)
-		}
-	}
-	if len(out) == 0 {
-		delete(r.busy, s)
-	}
-	slices.SortFunc(out, func(a, b key) int { return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.text, b.text)) })
-	return out
-}
-
-// look asks a server for two of the pending names, other ones each time, and
-// for all of them once it shows one: a server takes a batch over as a whole,
-// so polling costs two questions, not two a name.
-func (r *round) look(s server, pending []key) {
-	names := make([]string, 0, len(pending))
-	wanted := map[string][]key{}
-	for _, k := range pending {
-		if wanted[k.name] == nil {
-			names = append(names, k.name)
-		}
-		wanted[k.name] = append(wanted[k.name], k)
-	}
-	r.w.mu.Lock()
-	from := r.turn[s] % len(names)
-	r.turn[s] += 2
-	r.w.mu.Unlock()
-	names = slices.Concat(names[from:], names[:from])
-	scouts := names[:min(2, len(names))]
-	hit := false
-	for _, name := range scouts {
-		hit = r.one(s, name, wanted[name]) || hit
-	}
-	if !hit {
-		return
-	}
-	rest := names[len(scouts):]
+// ask asks s for some names, and notes what it shows in every round that waits
+// for one of them. hit is the rounds that saw something new.
+func (w *watcher) ask(ctx context.Context, s server, names []string) (hit map[*round]bool) {
+	hit = map[*round]bool{}
 	var wg sync.WaitGroup
-	for part := range slices.Chunk(rest, max(1, (len(rest)+15)/16)) {
+	for part := range slices.Chunk(names, max(1, (len(names)+asking-1)/asking)) {
 		wg.Go(func() {
 			for _, name := range part {
-				if r.ctx.Err() != nil {
+				texts, err := w.z.texts(ctx, s, name)
+				if ctx.Err() != nil {
 					return
 				}
-				r.one(s, name, wanted[name])
+				w.mu.Lock()
+				for _, r := range w.rounds {
+					if r.note(s, name, texts, err) {
+						hit[r] = true
+					}
+				}
+				w.mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
+	return hit
 }
 
-// one asks s for one name and notes what it shows; true if that was something
-// new.
-func (r *round) one(s server, name string, keys []key) bool {
-	texts, err := r.w.z.texts(r.ctx, s, name)
-	r.w.mu.Lock()
-	defer r.w.mu.Unlock()
-	if err != nil {
-		if unroutable(err) {
-			r.skip(s, err)
-		} else if time.Now().Before(r.deadline) {
-			r.said[s] = err.Error()
-		}
+// note takes in what s said of a name; true if that is a value which it did not
+// show before. w.mu is held.
+func (r *round) note(s server, name string, texts []string, err error) (hit bool) {
+	keys := r.names[name]
+	if len(keys) == 0 || r.skipped[s] || !time.Now().Before(r.deadline) {
 		return false
 	}
-	hit, all := false, true
+	if err != nil && unroutable(err) {
+		r.skip(s, err)
+		return false
+	}
+	absent, fickle, waits := false, false, false
 	for _, k := range keys {
-		if !slices.Contains(texts, k.text) {
-			all = false
+		sight := r.sights[k]
+		switch {
+		case !sight.missing[s]:
+			continue
+		case !slices.Contains(texts, k.text):
+			absent = true
+			fickle = fickle || sight.once[s]
+			delete(sight.once, s)
+		case !sight.once[s]:
+			sight.once[s] = true
+			hit = true
+		default:
+			delete(sight.missing, s)
+			delete(sight.once, s)
+			r.check(k, sight)
 			continue
 		}
-		hit = true
-		sight := r.sights[k]
-		delete(sight.missing, s)
-		r.check(k, sight)
+		waits = true
 	}
-	if !all {
+	switch {
+	case !waits:
+	case err != nil:
+		r.said[s] = err.Error()
+	case fickle:
+		r.said[s] = fmt.Sprintf("shows %s one time and not the next, as several machines behind one address do", bare(name))
+	case absent && len(texts) > 0:
+		r.said[s] = fmt.Sprintf("shows other values at %s", bare(name))
+	case absent:
 		r.said[s] = "does not show " + bare(name) + " yet"
-		if len(texts) > 0 {
-			r.said[s] = fmt.Sprintf("shows other values at %s", bare(name))
-		}
 	}
 	return hit
 }
+
+// errIntercepted is an answer that no authoritative server gives.
+var errIntercepted = errors.New("answers as a resolver does, without authority: port 53 is intercepted on the way, or it does not serve the zone")
 
 // texts is the TXT values that a server shows at name, over UDP and, if that
 // brings nothing, over TCP. Only an authoritative answer counts: another one
@@ -143,10 +246,10 @@ func (z *Zones) texts(ctx context.Context, s server, name string) ([]string, err
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("does not answer: %w", err)
+	case intercepted(r):
+		return nil, errIntercepted
 	case r.Rcode != dns.RcodeSuccess && r.Rcode != dns.RcodeNameError:
 		return nil, fmt.Errorf("answers %s", dns.RcodeToString[r.Rcode])
-	case !r.Authoritative && len(r.Answer) > 0:
-		return nil, errors.New("answers without authority: port 53 is intercepted on the way, or it is no server of the zone")
 	case !r.Authoritative:
 		return nil, errors.New("answers without authority: it does not serve the zone")
 	}
@@ -159,6 +262,14 @@ func (z *Zones) texts(ctx context.Context, s server, name string) ([]string, err
 	return out, nil
 }
 
+// intercepted reports whether an answer to a question without recursion reads
+// as a resolver's: it offers recursion or has data, and no authority (RFC 1035,
+// section 4.1.1).
+func intercepted(r *dns.Msg) bool {
+	return !r.Authoritative && (r.RecursionAvailable || len(r.Answer) > 0) &&
+		(r.Rcode == dns.RcodeSuccess || r.Rcode == dns.RcodeNameError)
+}
+
 // gone asks DNS whether a value is gone, for providers that cannot read. It
 // waits as long as it would wait for one to appear.
 func (z *Zones) gone(ctx context.Context, zone string, k key) error {
@@ -167,7 +278,7 @@ func (z *Zones) gone(ctx context.Context, zone string, k key) error {
 		return err
 	}
 	var last error
-	for pause := shortest; ; pause = min(2*pause, slow) {
+	for pause := shortest; ; pause = min(2*pause, 2*time.Second) {
 		last = nil
 		for _, s := range servers {
 			texts, err := z.texts(ctx, s, k.name)

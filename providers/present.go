@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/certform/certform/orchestrator/world"
@@ -117,10 +118,8 @@ func (z *Zones) route(e *errand) error {
 			return err
 		}
 		e.lanes = append(e.lanes, l)
-		if l.quirks.OneValue {
-			if err := oneValue(e, p); err != nil {
-				return err
-			}
+		if err := room(e, p, l.link.most); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -129,10 +128,10 @@ func (z *Zones) route(e *errand) error {
 func (z *Zones) present(ctx context.Context, t *Ticket, e *errand) error {
 	lanes := e.lanes
 	errs := make([]error, len(lanes))
-	batches := make([]int, len(lanes))
+	batches := make([]string, len(lanes))
 	each(lanes, func(i int, l *lane) {
 		each, batch := l.add(ctx, l.link, t, e.keys)
-		errs[i], batches[i] = distinct(each), batch
+		errs[i], batches[i] = distinct(each), strconv.Itoa(batch)
 	})
 	if err := errors.Join(errs...); err != nil {
 		if e.known && ctx.Err() == nil {
@@ -140,7 +139,7 @@ func (z *Zones) present(ctx context.Context, t *Ticket, e *errand) error {
 		}
 		return err
 	}
-	err := z.watch(e.zone, e.providers).see(ctx, slices.Max(batches), e.keys)
+	err := z.watch(e.zone, e.providers).see(ctx, strings.Join(batches, " "), e.keys)
 	if err != nil && ctx.Err() == nil {
 		for _, l := range lanes {
 			for _, k := range e.keys {
@@ -151,16 +150,25 @@ func (z *Zones) present(ctx context.Context, t *Ticket, e *errand) error {
 	return err
 }
 
-// oneValue refuses what a host with one value a name can never show.
-func oneValue(e *errand, provider string) error {
-	have := map[string]string{}
+// room refuses what can never be shown at once: more values of one errand at a
+// name than may be there.
+func room(e *errand, provider string, most int) error {
+	if most == 0 {
+		return nil
+	}
+	at := map[string]int{}
 	for _, k := range e.keys {
-		if text, ok := have[k.name]; ok && text != k.text {
+		if at[k.name]++; at[k.name] <= most {
+			continue
+		}
+		if most == 1 {
 			return world.Never(world.Hint(
 				fmt.Errorf("%s holds one TXT value a name, and %s needs two at once", provider, bare(k.name)),
 				"order the wildcard and its base name as two certificates, or delegate the challenge by a CNAME to another host"))
 		}
-		have[k.name] = k.text
+		return world.Never(world.Hint(
+			fmt.Errorf("one certificate needs more than %d TXT values at %s at once, and max_values of zone %s allows no more", most, bare(k.name), bare(e.zone)),
+			"raise max_values, or let the CNAMEs of its names end at different names"))
 	}
 	return nil
 }

@@ -20,11 +20,12 @@ import (
 
 // scene is a zone at two servers, its host, and a run's Zones over it.
 type scene struct {
-	t     *testing.T
-	net   *dnstest.Net
-	slow  *dnstest.Server
-	host  *dnstest.Host
-	zones *providers.Zones
+	t        *testing.T
+	net      *dnstest.Net
+	slow     *dnstest.Server
+	resolver *dnstest.Server
+	host     *dnstest.Host
+	zones    *providers.Zones
 
 	mu     sync.Mutex
 	events []event.Event
@@ -43,7 +44,7 @@ func play(t *testing.T, c setup, f func(s *scene)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scene{t: t, net: dnstest.New()}
 		defer s.net.Close()
-		s.net.AddResolver("192.0.2.53")
+		s.resolver = s.net.AddResolver("192.0.2.53")
 		s.slow = s.net.AddServer("ns2.dns.test", "192.0.2.2", "2001:db8::2")
 		z := s.net.AddZone("example.com", s.net.AddServer("ns1.dns.test", "192.0.2.1"), s.slow)
 		z.Add(`_acme-challenge TXT foreign`)

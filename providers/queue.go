@@ -49,7 +49,7 @@ func (b *broker) take() []*op {
 	if len(b.adds) > 0 && (b.onWay == 0 || b.overdue || len(b.adds)+len(b.dels) >= limit) {
 		batch = b.ready(limit)
 	}
-	if len(batch) > 0 || len(b.dels) >= limit || b.overdue || b.onWay == 0 && b.after == 0 && b.owed == 0 {
+	if len(batch) > 0 || len(b.dels) >= limit || b.overdue || b.turns() || b.onWay == 0 && b.after == 0 && b.owed == 0 {
 		room := min(limit-len(batch), len(b.dels))
 		batch = append(batch, b.dels[:room]...)
 	}
@@ -69,27 +69,50 @@ func (b *broker) take() []*op {
 	return batch
 }
 
-// ready is the adds that go in the next call, limit at most. At a host with
-// one value a name an add waits until the name is free.
+// ready is the adds that go in the next call, limit at most. Where a name takes
+// only so many values an add waits until there is room.
 func (b *broker) ready(limit int) []*op {
-	if !b.quirks.OneValue {
-		return slices.Clone(b.adds[:min(limit, len(b.adds))])
-	}
-	taken := map[string]string{}
-	for k, v := range b.values {
-		if v.shown {
-			taken[k.name] = k.text
-		}
-	}
+	at := b.held()
 	var out []*op
 	for _, o := range b.adds {
-		if text, ok := taken[o.name]; ok && text != o.text || len(out) == limit {
+		if len(out) == limit {
+			break
+		}
+		if b.full(at, o) {
 			continue
 		}
-		taken[o.name] = o.text
+		at[o.name]++
 		out = append(out, o)
 	}
 	return out
+}
+
+// held is how many of our values are at each name.
+func (b *broker) held() map[string]int {
+	at := map[string]int{}
+	for k, v := range b.values {
+		if v.shown || v.flying != nil && !v.flying.del {
+			at[k.name]++
+		}
+	}
+	return at
+}
+
+func (b *broker) full(at map[string]int, o *op) bool {
+	return o.from.most > 0 && at[o.name] >= o.from.most && !b.values[o.key].shown
+}
+
+// turns reports whether somebody waits for a removal to have its turn at a name.
+func (b *broker) turns() bool {
+	if len(b.adds) == 0 || len(b.dels) == 0 || !slices.ContainsFunc(b.adds, func(o *op) bool { return o.from.most > 0 }) {
+		return false
+	}
+	at := b.held()
+	full := map[string]bool{}
+	for _, o := range b.adds {
+		full[o.name] = full[o.name] || b.full(at, o)
+	}
+	return slices.ContainsFunc(b.dels, func(o *op) bool { return full[o.name] })
 }
 
 // run makes calls until none is due. No call begins before all ops of the one

@@ -34,7 +34,15 @@ func (z *Zones) resolvers(ctx context.Context, zone string) []string {
 	if b := z.blocks[zone]; b != nil && len(b.Resolvers) > 0 {
 		var out []string
 		for _, s := range b.Resolvers {
-			for _, one := range z.dialled(ctx, s) {
+			if doh(s) {
+				out = append(out, s)
+				continue
+			}
+			host, stream := strings.CutPrefix(s, "tcp://")
+			for _, one := range z.dialled(ctx, strings.TrimPrefix(host, "udp://")) {
+				if stream {
+					one.addr = "tcp://" + one.addr
+				}
 				out = append(out, one.addr)
 			}
 		}

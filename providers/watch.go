@@ -8,22 +8,19 @@ import (
 	"time"
 )
 
-const (
-	shortest = 50 * time.Millisecond // between two looks at a server
-	longest  = time.Second
-	slow     = 2 * time.Second // between looks once a minute has passed
-	report   = 3 * time.Second // between two notes about laggards
-)
-
 // watcher waits for the values of one zone at all of its servers. Certificates
-// whose values went in one batch wait for it together: a round.
+// whose values went in one batch wait for it together, in a round; all rounds
+// of the zone share the polls.
 type watcher struct {
 	z        *Zones
 	zone     string
 	wait     time.Duration
 	mu       sync.Mutex
-	rounds   map[int]*round
-	expected time.Duration // how long it took last time
+	rounds   map[string]*round
+	busy     map[server]chan struct{} // the servers that are being followed, and what wakes who does
+	expected time.Duration            // how long it took last time
+	ctx      context.Context          // of the questions under way; ends when nobody waits
+	cancel   context.CancelFunc
 }
 
 // watch is the watcher of a zone.
@@ -33,7 +30,7 @@ func (z *Zones) watch(zone string, providers []string) *watcher {
 	if w := z.watchers[zone]; w != nil {
 		return w
 	}
-	w := &watcher{z: z, zone: zone, rounds: map[int]*round{}}
+	w := &watcher{z: z, zone: zone, rounds: map[string]*round{}, busy: map[server]chan struct{}{}}
 	for _, p := range providers {
 		if h := z.hosts[p]; h != nil {
 			w.wait = max(w.wait, h.Quirks.Wait)
@@ -55,7 +52,7 @@ func (z *Zones) watch(zone string, providers []string) *watcher {
 // round is the wait for the values of one batch.
 type round struct {
 	w        *watcher
-	number   int
+	batch    string
 	began    time.Time
 	deadline time.Time
 	expected time.Duration // how long it took last time
@@ -66,22 +63,26 @@ type round struct {
 	users   int
 	servers []server
 	sights  map[key]*sight
-	busy    map[server]bool
-	said    map[server]string // the last word of a server that does not show all
-	skipped map[server]bool   // its family cannot be routed from here
+	names   map[string][]key
+	due     map[server]time.Time // when it is to be looked at again
+	said    map[server]string    // the last word of a server that does not show all
+	skipped map[server]bool      // its family cannot be routed from here
 	turn    map[server]int
 }
 
-// sight is one value and the servers that do not show it yet.
+// sight is one value and the servers that do not show it for certain yet. Once
+// is not enough: behind one address there may be several machines, of which
+// some lag. A value counts when two looks in a row have seen it.
 type sight struct {
 	missing map[server]bool
+	once    map[server]bool // those of missing that showed it when they were last asked
 	done    chan struct{}
 	err     error
 }
 
 // see returns when every server shows every value, or with an error that names
-// those that do not.
-func (w *watcher) see(ctx context.Context, batch int, keys []key) error {
+// those that do not. batch is what the values travelled in.
+func (w *watcher) see(ctx context.Context, batch string, keys []key) error {
 	servers, err := w.z.servers(ctx, w.zone)
 	if err != nil {
 		return fmt.Errorf("wait until DNS shows the values: %w", err)
@@ -103,14 +104,17 @@ func (w *watcher) see(ctx context.Context, batch int, keys []key) error {
 	return distinct(errs)
 }
 
-func (w *watcher) join(batch int, servers []server, keys []key) *round {
+func (w *watcher) join(batch string, servers []server, keys []key) *round {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.cancel == nil {
+		w.ctx, w.cancel = context.WithCancel(context.Background())
+	}
 	r := w.rounds[batch]
 	if r == nil || !time.Now().Before(r.deadline) {
 		r = &round{
-			w: w, number: batch, began: time.Now(), deadline: time.Now().Add(w.wait), expected: w.expected, servers: servers,
-			sights: map[key]*sight{}, busy: map[server]bool{}, said: map[server]string{},
+			w: w, batch: batch, began: time.Now(), deadline: time.Now().Add(w.wait), expected: w.expected, servers: servers,
+			sights: map[key]*sight{}, names: map[string][]key{}, due: map[server]time.Time{}, said: map[server]string{},
 			skipped: map[server]bool{}, turn: map[server]int{},
 		}
 		r.ctx, r.cancel = context.WithDeadline(context.Background(), r.deadline)
@@ -122,19 +126,26 @@ func (w *watcher) join(batch int, servers []server, keys []key) *round {
 		if r.sights[k] != nil {
 			continue
 		}
-		s := &sight{missing: map[server]bool{}, done: make(chan struct{})}
+		s := &sight{missing: map[server]bool{}, once: map[server]bool{}, done: make(chan struct{})}
 		for _, srv := range r.servers {
 			if !r.skipped[srv] {
 				s.missing[srv] = true
 			}
 		}
 		r.sights[k] = s
+		r.names[k.name] = append(r.names[k.name], k)
 		r.check(k, s)
 	}
 	for _, srv := range r.servers {
-		if !r.busy[srv] && !r.skipped[srv] {
-			r.busy[srv] = true
-			w.z.wg.Go(func() { r.follow(srv) })
+		if wake := w.busy[srv]; wake != nil {
+			select {
+			case wake <- struct{}{}:
+			default:
+			}
+		} else if !r.skipped[srv] {
+			wake := make(chan struct{}, 1)
+			w.busy[srv] = wake
+			w.z.wg.Go(func() { w.follow(srv, wake) })
 		}
 	}
 	return r
@@ -147,8 +158,12 @@ func (w *watcher) leave(r *round) {
 		return
 	}
 	r.cancel()
-	if w.rounds[r.number] == r {
-		delete(w.rounds, r.number)
+	if w.rounds[r.batch] == r {
+		delete(w.rounds, r.batch)
+	}
+	if len(w.rounds) == 0 && w.cancel != nil {
+		w.cancel()
+		w.cancel = nil
 	}
 }
 
@@ -164,7 +179,7 @@ func (r *round) check(k key, s *sight) {
 		return
 	}
 	if len(r.skipped) == len(r.servers) {
-		s.err = fmt.Errorf("zone %s: none of its servers has an address that can be routed from here (%s)", bare(r.w.zone), r.names(r.servers))
+		s.err = fmt.Errorf("zone %s: none of its servers has an address that can be routed from here (%s)", bare(r.w.zone), r.everybody())
 	}
 	close(s.done)
 	for _, other := range r.sights {

@@ -146,10 +146,22 @@ func (z *Zones) lane(address, zone string) (*lane, error) {
 	z.releases = append(z.releases, release)
 	l := &lane{b, &link{
 		address: address, open: h.provider, gone: z.gone, say: z.o.Say,
-		wait: cmp.Or(h.Quirks.Wait, defaultWait),
+		wait: cmp.Or(h.Quirks.Wait, defaultWait), most: z.most(h, zone),
 	}}
 	z.lanes[id] = l
 	return l, nil
+}
+
+// most is how many TXT values a zone may have at one name at a time; 0 is any
+// number.
+func (z *Zones) most(h *host, zone string) int {
+	switch b := z.blocks[zone]; {
+	case h.Quirks.OneValue:
+		return 1
+	case b != nil:
+		return b.MaxValues
+	}
+	return 0
 }
 
 // note remembers which dns block was found to serve a zone that none declares.

@@ -3,6 +3,7 @@ package dnstest
 import (
 	"net/netip"
 	"sort"
+	"strings"
 
 	"github.com/miekg/dns"
 )
@@ -39,6 +40,24 @@ func (s *Server) authoritative(q dns.Question, chase bool) reply {
 			r.extra = n.glue(r.ns)
 			return r
 		}
+		if d := v.dname(name); d != nil {
+			// RFC 6672: the answer holds the DNAME and the CNAME that follows from it.
+			r.answer = append(r.answer, d)
+			target := strings.TrimSuffix(name, dns.CanonicalName(d.Hdr.Name)) + d.Target
+			if _, ok := dns.IsDomainName(target); !ok || len(target) > 254 {
+				r.rcode = dns.RcodeYXDomain
+				return r
+			}
+			r.answer = append(r.answer, &dns.CNAME{Hdr: header(owner, dns.TypeCNAME, d.Hdr.Ttl), Target: target})
+			owner, name = target, dns.CanonicalName(target)
+			if !chase || q.Qtype == dns.TypeCNAME {
+				return r
+			}
+			if z = s.zoneFor(name, q.Qtype); z == nil {
+				return r
+			}
+			continue
+		}
 		source, exists := v.source(name)
 		if !exists {
 			r.rcode = dns.RcodeNameError
@@ -66,6 +85,17 @@ func (s *Server) authoritative(q dns.Question, chase bool) reply {
 		}
 	}
 	return r
+}
+
+// dname returns the DNAME above name, nil when there is none.
+func (v view) dname(name string) *dns.DNAME {
+	for at := name; at != v.zone.name && at != "."; {
+		at = parent(at)
+		if rrs := v.stored(at, dns.TypeDNAME); len(rrs) > 0 {
+			return dns.Copy(rrs[0]).(*dns.DNAME)
+		}
+	}
+	return nil
 }
 
 // zoneFor returns the closest zone of this server around name; a DS question belongs to the zone above the cut.

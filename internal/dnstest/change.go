@@ -131,7 +131,7 @@ func (z *Zone) prune(nd *node) {
 func (z *Zone) forget() {
 	var lag time.Duration
 	for _, s := range z.servers {
-		lag = max(lag, time.Duration(s.lag.Load()))
+		lag = max(lag, s.longestLag())
 	}
 	old := time.Now().Add(-lag)
 	k := 0

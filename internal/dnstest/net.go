@@ -36,6 +36,7 @@ type Net struct {
 	listeners   map[string]*listener
 	listening   map[string]netip.Addr // addresses given to names that only listen
 	unrouted    []netip.Prefix
+	between     *Server // answers in place of every server
 	closers     map[any]func()
 
 	port  atomic.Uint32
@@ -196,6 +197,15 @@ func (n *Net) Unroute(prefix string) {
 	n.unrouted = append(n.unrouted, p)
 }
 
+// Intercept makes a resolver answer whatever is sent to any server, as a router or a service mesh does that redirects
+// port 53: it recurses whether it was asked to or not.
+func (n *Net) Intercept(resolver *Server) {
+	resolver.eager.Store(true)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.between = resolver
+}
+
 // Dial connects to a server or listener of this world and has the signature of net.Dialer.DialContext. The host may be
 // a name that the zones or a listener know. Both "udp" and "tcp" give a stream; who listens at neither is refused.
 // Dialling tcp at a dead server waits for ctx, 30 seconds at most.
@@ -256,6 +266,9 @@ func (n *Net) dial(ctx context.Context, proto string, ip netip.Addr, port string
 	}
 	n.mu.RLock()
 	s, l := n.byAddr[ap], n.listeners[ap.String()]
+	if n.between != nil && (s != nil || port == "53") {
+		s = n.between
+	}
 	closed := n.closed
 	unrouted := slices.ContainsFunc(n.unrouted, func(p netip.Prefix) bool { return p.Contains(ip) })
 	n.mu.RUnlock()

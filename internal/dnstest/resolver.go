@@ -43,8 +43,8 @@ func (n *Net) resolve(q dns.Question, from *Server, ask order) reply {
 		out.rcode, out.ns = r.rcode, r.ns
 		out.signed = out.signed && r.signed
 		out.answer = append(out.answer, r.answer...)
-		if q.Qtype != dns.TypeCNAME && q.Qtype != dns.TypeANY && len(r.answer) == 1 {
-			if alias, ok := r.answer[0].(*dns.CNAME); ok {
+		if q.Qtype != dns.TypeCNAME && q.Qtype != dns.TypeANY && len(r.answer) > 0 {
+			if alias, ok := r.answer[len(r.answer)-1].(*dns.CNAME); ok {
 				q.Name = alias.Target
 				continue
 			}

@@ -41,8 +41,11 @@ type Server struct {
 	recursive bool
 	zones     map[string]*Zone // guarded by net.mu
 
-	lag, latency atomic.Int64
-	broken       atomic.Int64
+	lags    atomic.Pointer[[]time.Duration]
+	turn    atomic.Uint32 // whose turn it is among the lags
+	latency atomic.Int64
+	broken  atomic.Int64
+	eager   atomic.Bool // a resolver that recurses unasked
 
 	mu    sync.Mutex
 	hook  func(Query) Fault
@@ -58,7 +61,10 @@ func (s *Server) Addrs() []netip.AddrPort { return slices.Clone(s.addrs) }
 
 // SetLag makes the server show each change that much later than it was published. It counts for the past too: a server
 // whose lag grows goes back in time, as far as removed records are still remembered.
-func (s *Server) SetLag(d time.Duration) { s.lag.Store(int64(d)) }
+func (s *Server) SetLag(d time.Duration) { s.SetLags(d) }
+
+// SetLags makes the server answer as several machines behind one address do: in turn, each with a lag of its own.
+func (s *Server) SetLags(lags ...time.Duration) { s.lags.Store(&lags) }
 
 // SetLatency makes each answer take that long.
 func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
@@ -122,6 +128,14 @@ func (s *Server) verdict(network string, m *dns.Msg) Fault {
 	return s.fault()
 }
 
+// longestLag is that of the slowest machine behind the server's addresses.
+func (s *Server) longestLag() time.Duration {
+	if lags := s.lags.Load(); lags != nil && len(*lags) > 0 {
+		return slices.Max(*lags)
+	}
+	return 0
+}
+
 // view is what a server knows at one moment; net.mu is held for reading while it is used.
 type view struct {
 	zone *Zone
@@ -129,5 +143,9 @@ type view struct {
 }
 
 func (s *Server) view(z *Zone) view {
-	return view{z, time.Now().Add(-time.Duration(s.lag.Load()))}
+	lag := time.Duration(0)
+	if lags := s.lags.Load(); lags != nil && len(*lags) > 0 {
+		lag = (*lags)[int(s.turn.Add(1))%len(*lags)]
+	}
+	return view{z, time.Now().Add(-lag)}
 }

@@ -94,7 +94,7 @@ func (s *Server) query(m, out *dns.Msg) {
 	case !s.recursive:
 		r = s.authoritative(q, true)
 		out.Authoritative = r.aa
-	case !m.RecursionDesired:
+	case !m.RecursionDesired && !s.eager.Load():
 		r = s.authoritative(q, true)
 		out.Authoritative = r.aa
 	default:

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -286,4 +287,59 @@ func TestLaggingSecondary(t *testing.T) {
 	w.ca.Configure(func(c *acmetest.Config) { c.AuthzReuse = -1 })
 	d.want(3, "apply", "-auto-approve", "-replace=site", "-cleanup-timeout=10s").says(t, dead)
 	w.clean()
+}
+
+// A secondary of another make that takes changes over in batches of its own:
+// the CA asks nobody else, again and again, and never in vain.
+func TestLaggingNSD(t *testing.T) {
+	t.Parallel()
+	const zone = "nsd.test"
+	primary := rig.BIND(t, rig.BINDConfig{Zones: []string{zone}, NotifyDelay: 3})
+	secondary := rig.NSD(t, rig.NSDConfig{Primary: primary})
+	w := townAt(t, primary.Nameserver, zone)
+	var looks, vain atomic.Int32
+	ask := lookup(secondary.Addr)
+	w.ca.Configure(func(c *acmetest.Config) {
+		c.AuthzReuse = -1
+		c.Lookup = func(ctx context.Context, name string) ([]string, error) {
+			values, err := ask(ctx, name)
+			looks.Add(1)
+			if err != nil || len(values) == 0 {
+				vain.Add(1)
+			}
+			return values, err
+		}
+	})
+	d := newDesk(t)
+	w.config(d)
+	d.config(w.issuer("ca"), w.dns("ns", zone), zoneBlock(zone, primary.Addr, secondary.Addr), fmt.Sprintf(`sink "file" "web" {
+  directory = "tls/${certificate.name}"
+}
+certificate "h" {
+  for_each = [for i in range(20) : tostring(i)]
+  names    = ["h${each.key}.%[1]s", "*.h${each.key}.%[1]s"]
+  sinks    = [sink.file.web]
+}
+`, zone))
+	lagged := false
+	for round := range 3 {
+		args := []string{"-json"}
+		if round > 0 {
+			args = append(args, "-replace=h")
+		}
+		r := d.apply(args...)
+		lagged = lagged || r.took > 2*time.Second
+		t.Logf("%.1f s", r.took.Seconds())
+	}
+	if !lagged {
+		t.Error("there was nothing to wait for")
+	}
+	if vain.Load() > 0 || looks.Load() < 60 {
+		t.Errorf("%d of %d looks of the CA were in vain", vain.Load(), looks.Load())
+	}
+	if n := w.ordersMade(); n != 60 {
+		t.Errorf("%d orders, want 60", n)
+	}
+	w.clean()
+	d.atRest()
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,8 +129,9 @@ func hostName(text string) (string, error) {
 type zoneArgs struct {
 	Name        string        `arg:"name" doc:"The zone; default: the label of the block."`
 	Nameservers []string      `arg:"nameservers" doc:"The servers to ask, instead of those that the delegation names (a split horizon)."`
-	Resolvers   []string      `arg:"resolvers" doc:"The resolvers to ask, instead of this machine's."`
+	Resolvers   []string      `arg:"resolvers" doc:"The resolvers to ask, instead of this machine's: host or host:port, tcp://host:port (over TCP alone), or https://... (DNS over HTTPS, RFC 8484; with an address, or a name that this machine can look up)."`
 	MaxWait     time.Duration `arg:"max_wait" doc:"How long a change may take until every server shows it."`
+	MaxValues   int           `arg:"max_values" doc:"How many TXT values may be at one name at a time; more certificates wait their turn. For a name to which many challenges are delegated: with every value the answer grows, beyond some twenty over what resolvers and CAs take, and some hosts keep few. It counts the values of this process. Default: no limit."`
 }
 
 // ZoneArguments are those of a zone block, for people.
@@ -184,7 +186,11 @@ func (l *loader) decodeZone(i *instance) zoneAt {
 		out.Name, _ = l.zoneName(whose, name)
 	}
 	out.Nameservers = l.servers(whose, "nameservers", args.Nameservers, body)
-	out.Resolvers = l.servers(whose, "resolvers", args.Resolvers, body)
+	out.Resolvers = l.resolvers(whose, args.Resolvers, body)
+	if a := given(body.Content().Attributes["max_values"], ctx); a != nil && args.MaxValues < 1 && !slices.Contains(unknown, "max_values") {
+		l.report.error(whose, a.Expr.Range(), "Bad max_values", "%d: a name must have room for at least one value.", args.MaxValues)
+	}
+	out.MaxValues = max(args.MaxValues, 0)
 	if a := given(body.Content().Attributes["dns"], ctx); a != nil {
 		refs, ok := l.references(whose, "dns", "dns", a.Expr, ctx)
 		for _, r := range refs {
@@ -218,6 +224,27 @@ func (l *loader) servers(whose, argument string, list []string, body *block.Body
 		}
 		if _, err := hostName(host); err != nil || strings.Contains(host, "*") {
 			l.report.error(whose, body.Range(argument), "Bad server", "%q is neither a host name nor an address, with or without a port.", s)
+		}
+	}
+	return list
+}
+
+// resolvers checks a list of resolvers: servers, with or without udp:// or
+// tcp://, and URLs.
+func (l *loader) resolvers(whose string, list []string, body *block.Body) []string {
+	for _, s := range list {
+		scheme, rest, ok := strings.Cut(s, "://")
+		switch {
+		case !ok:
+			l.servers(whose, "resolvers", []string{s}, body)
+		case scheme == "udp" || scheme == "tcp":
+			l.servers(whose, "resolvers", []string{rest}, body)
+		case scheme != "https":
+			l.report.error(whose, body.Range("resolvers"), "Bad resolver", "%q: a resolver is a host, with udp:// or tcp:// before it, or an https:// URL.", s)
+		default:
+			if u, err := url.Parse(s); err != nil || u.Hostname() == "" || u.User != nil {
+				l.report.error(whose, body.Range("resolvers"), "Bad resolver", "It is no URL of a host, without a user, as https://192.0.2.53/dns-query is.")
+			}
 		}
 	}
 	return list

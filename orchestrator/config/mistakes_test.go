@@ -257,6 +257,8 @@ func TestClashes(t *testing.T) {
 		{name: "a zone at two providers", hcl: "dns \"cloudflare\" \"a\" {\n  api_token = secret(\"env:A\")\n  zones = [\"example.com\"]\n}\ndns \"rfc2136\" \"b\" {\n  zones = [\"Example.com.\", \"example.org\"]\n}\n", want: []string{"main.hcl:6 One zone at two providers"}, says: "dns = [dns.cloudflare.a, dns.rfc2136.b]"},
 		{name: "a zone at two providers, decided", hcl: "dns \"cloudflare\" \"a\" {\n  zones = [\"example.com\"]\n}\ndns \"rfc2136\" \"b\" {\n  zones = [\"example.com\"]\n}\nzone \"example.com\" {\n  dns = [dns.cloudflare.a]\n}\n", want: []string{"warning: No certificate"}},
 		{name: "two blocks for a zone", hcl: "zone \"example.com\" {}\nzone \"x\" {\n  name = \"example.com.\"\n}\n", want: []string{"main.hcl:3 Two blocks for one zone"}},
+		{name: "bad resolvers", hcl: "zone \"y.example\" {\n  resolvers = [\"tls://10.0.0.1\", \"https:///x\", \"tcp://10.0.0.1:0\", \"https://u:p@h/dns-query\", \"tcp://10.0.0.1:53\", \"https://10.0.0.1/dns-query\"]\n  max_values = 0\n}\n",
+			want: []string{"main.hcl:2 Bad resolver", "main.hcl:2 Bad resolver", "main.hcl:2 Bad server", "main.hcl:3 Bad max_values"}},
 		{name: "bad zone", hcl: "zone \"exa mple\" {}\nzone \"y\" {\n  nameservers = [\"10.0.0.1:99999\", \"a b\"]\n  max_wait = \"long\"\n  dns = []\n}\ndns \"rfc2136\" \"b\" {\n  zones = [\"*.example.com\"]\n}\n",
 			want: []string{"main.hcl:1 Bad zone", "main.hcl:3 Bad server", "main.hcl:3 Bad server", "main.hcl:4 Wrong value", "main.hcl:5 No dns block for a zone", "main.hcl:8 Bad zone"}},
 		{name: "sink twice", hcl: aSink + "certificate \"a\" {\n  names = [\"a.example.com\"]\n  sinks = [sink.file.web, sink.file.web]\n}\n", want: []string{"main.hcl:6 warning: Sink listed twice"}},
