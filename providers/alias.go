@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +14,6 @@ type alias struct {
 	target string // of a CNAME, or ""
 	dname  bool   // the CNAME follows from a DNAME, not from a wildcard
 	zone   string // the zone that the answer came from, "" if it did not say
-	// between is the server in whose place a resolver answers, "" if none.
-	between string
 }
 
 // alias asks for a CNAME at name: the authoritative servers of the zone that
@@ -25,14 +22,15 @@ type alias struct {
 // asked or no zone is known.
 func (z *Zones) alias(ctx context.Context, name string) (alias, error) {
 	zone := z.guess(name)
-	between := ""
 	if zone != "" {
 		if servers, err := z.servers(ctx, zone); err == nil {
 			a, err := z.fromServers(ctx, servers, name)
 			if err == nil {
 				return a, nil
 			}
-			between = a.between
+			if errors.Is(err, errTooLong) {
+				return alias{}, err
+			}
 		}
 		if ctx.Err() != nil {
 			return alias{}, context.Cause(ctx)
@@ -40,16 +38,17 @@ func (z *Zones) alias(ctx context.Context, name string) (alias, error) {
 	}
 	r, err := z.ask.recursive(ctx, z.resolvers(ctx, zone), name, dns.TypeCNAME)
 	if err != nil {
-		return alias{between: between}, err
+		return alias{}, err
 	}
-	a := read(r, name)
-	a.between = between
-	return a, nil
+	return read(r, name), nil
 }
+
+// errTooLong is YXDOMAIN (RFC 6672, section 2.2): nobody can look that name up.
+var errTooLong = errors.New("a DNAME above it makes the name too long for DNS")
 
 var errNotServed = errors.New("no authoritative server of the zone answers for it")
 
-func (z *Zones) fromServers(ctx context.Context, servers []server, name string) (a alias, err error) {
+func (z *Zones) fromServers(ctx context.Context, servers []server, name string) (alias, error) {
 	for _, s := range servers {
 		// A dead server costs its wait once.
 		if z.dead(s.addr) {
@@ -64,14 +63,14 @@ func (z *Zones) fromServers(ctx context.Context, servers []server, name string) 
 			continue
 		}
 		switch {
+		case r.Rcode == dns.RcodeYXDomain && r.Authoritative:
+			return alias{}, errTooLong
 		case r.Rcode != dns.RcodeSuccess && r.Rcode != dns.RcodeNameError:
 		case r.Authoritative, referred(r, name) != "":
 			return read(r, name), nil
-		case intercepted(r):
-			a.between = cmp.Or(a.between, s.String())
 		}
 	}
-	return a, errNotServed
+	return alias{}, errNotServed
 }
 
 // dead and bury keep in mind, for a while, who did not answer.

@@ -115,10 +115,12 @@ func (a *asker) once(ctx context.Context, network, addr string, m *dns.Msg, wait
 	}
 	var late net.Error
 	if err != nil && ctx.Err() == nil && errors.As(err, &late) && late.Timeout() {
-		err = fmt.Errorf("no answer over %s within %s", network, wait)
+		err = fmt.Errorf("%w over %s within %s", errSilent, network, wait)
 	}
 	return r, err
 }
+
+var errSilent = errors.New("no answer")
 
 // recursive asks the resolvers one after the other until one has an opinion.
 func (a *asker) recursive(ctx context.Context, resolvers []string, name string, typ uint16) (*dns.Msg, error) {
@@ -201,6 +203,10 @@ func (a *asker) lives(ctx context.Context, addr, name string, typ uint16) error 
 			} else if err == nil || !errors.Is(e, context.DeadlineExceeded) {
 				err = e
 			}
+		}
+		var late net.Error
+		if errors.Is(err, errSilent) || errors.As(err, &late) && late.Timeout() {
+			return struct{}{}, fmt.Errorf("resolver %s does not answer", addr)
 		}
 		return struct{}{}, fmt.Errorf("resolver %s does not answer: %w", addr, err)
 	})

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -68,6 +69,12 @@ func (z *Zones) find(ctx context.Context, base string) (Found, error) {
 	if s.asked {
 		z.note(s)
 	}
+	if cut != "" && below(s.zone, cut) {
+		f.Warnings = append(f.Warnings, fmt.Sprintf(
+			"DNS knows no zone %s: to it %s is in zone %s; until a delegation leads to %[1]s nobody sees what is written there",
+			bare(s.zone), bare(f.Target), bare(cut)))
+	}
+	f.Warnings = append(f.Warnings, z.faultsOnTheWay(ctx, f, s.zone)...)
 	f.Zone, f.Providers, f.How = s.zone, s.providers, s.how
 	return f, nil
 }
@@ -81,8 +88,8 @@ func (z *Zones) follow(ctx context.Context, f *Found) (cut string, err error) {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		if a.between != "" {
-			f.Warnings = append(f.Warnings, a.between+" "+errIntercepted.Error()+"; so propagation could not be seen: "+reachable)
+		if errors.Is(err, errTooLong) {
+			return "", world.Never(fmt.Errorf("%s: %w", bare(f.Target), err))
 		}
 		if err != nil {
 			// The zone may be declared; whether a CNAME leads elsewhere is then
@@ -115,6 +122,27 @@ func (z *Zones) follow(ctx context.Context, f *Found) (cut string, err error) {
 		}
 		f.CNAMEs, f.Target = way[1:], a.target
 	}
+}
+
+// faultsOnTheWay is what is wrong with the servers of the zones that a CA has to
+// ask, as far as they are known; last is the one where the value goes.
+func (z *Zones) faultsOnTheWay(ctx context.Context, f Found, last string) (out []string) {
+	var zones []string
+	for _, name := range append([]string{f.Challenge}, f.CNAMEs...) {
+		zone := z.guess(name)
+		if name == f.Target {
+			zone = last
+		}
+		if zone != "" && !slices.Contains(zones, zone) {
+			zones = append(zones, zone)
+		}
+	}
+	for _, zone := range zones {
+		if faults := z.faults(ctx, zone); faults != "" {
+			out = append(out, faults)
+		}
+	}
+	return out
 }
 
 // cut is the zone that the resolvers say name is in, or "".

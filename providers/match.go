@@ -132,6 +132,9 @@ func (z *Zones) match(ctx context.Context, name, cut string) (served, []string, 
 	if ok && !(cut != "" && below(cut, again.zone)) {
 		return again, warnings, nil
 	}
+	if ok {
+		parent = again
+	}
 	// Hosts that cannot list their zones: the zone is what DNS says it is.
 	zone := cut
 	if zone == "" {

@@ -52,7 +52,7 @@ func TestPropagation(t *testing.T) {
 				}
 				return dnstest.None
 			})
-		}, takes: 1500 * time.Millisecond},
+		}},
 		{about: "no IPv6 here", do: func(s *scene) { s.net.Unroute("2001:db8::/32") }, warned: "IPv6 cannot be routed from here"},
 		{about: "nothing is routed", do: func(s *scene) {
 			s.find("example.com")

@@ -100,15 +100,18 @@ func (z *Zones) servers(ctx context.Context, zone string) ([]server, error) {
 func (z *Zones) delegated(ctx context.Context, zone string) ([]server, error) {
 	resolvers := z.resolvers(ctx, zone)
 	r, err := z.ask.recursive(ctx, resolvers, zone, dns.TypeNS)
-	if err != nil {
-		return nil, err
+	var names []string
+	if err == nil {
+		names = nsNames(r.Answer, zone)
 	}
-	names := nsNames(r.Answer, zone)
 	glue := map[string][]netip.Addr{}
 	for _, name := range z.parentSays(ctx, resolvers, zone, glue) {
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
+	}
+	if len(names) == 0 {
+		return nil, err
 	}
 	found := make([][]server, len(names))
 	var wg sync.WaitGroup

@@ -62,6 +62,7 @@ type Zones struct {
 	finds            flights[Found]
 	authorities      flights[[]server]
 	parents          flights[[]server]
+	faulty           flights[string]      // what is wrong with a zone's servers
 	levels           flights[[]CAARecord] // by name and resolvers
 	validations      flights[struct{}]
 

@@ -98,6 +98,7 @@ options {
 	recursion no;
 	empty-zones-enable no;
 	dnssec-validation no;
+	check-names primary ignore;
 	allow-transfer { key "%[1]s"; };
 	notify explicit;
 `, s.TSIG.Name, s.TSIG.algorithm(), s.TSIG.Secret, s.Dir, portOf(s.Addr))
