@@ -147,10 +147,20 @@ func (z *Zones) lane(address, zone string) (*lane, error) {
 	z.releases = append(z.releases, release)
 	l := &lane{b, &link{
 		address: address, open: h.provider, gone: z.gone, say: z.o.Say,
-		wait: cmp.Or(h.Quirks.Wait, defaultWait), most: z.most(h, zone),
+		wait: z.patience(h, zone), most: z.most(h, zone),
 	}}
 	z.lanes[id] = l
 	return l, nil
+}
+
+// patience is how long a change at a host may take with all its retries: never
+// longer than the zone's max_wait, in which it must be seen.
+func (z *Zones) patience(h *host, zone string) time.Duration {
+	wait := cmp.Or(h.Quirks.Wait, defaultWait)
+	if b := z.blocks[zone]; b != nil && b.MaxWait > 0 {
+		wait = min(wait, b.MaxWait)
+	}
+	return wait
 }
 
 // most is how many TXT values a zone may have at one name at a time; 0 is any

@@ -343,3 +343,89 @@ certificate "h" {
 	w.clean()
 	d.atRest()
 }
+
+// A zone that two hosts serve: both get the value and both are waited for, so
+// that the CA may ask either; one that is down fails what needs it, by name, and
+// nothing else.
+func TestTwoProviders(t *testing.T) {
+	t.Parallel()
+	const zone, other = "both.test", "one.test"
+	bind := rig.BIND(t, rig.BINDConfig{Zones: []string{zone, other}})
+	pdns := rig.PowerDNS(t, rig.PowerDNSConfig{Zones: []string{zone}})
+	w := townAt(t, bind.Nameserver, zone, other)
+	var looks, vain atomic.Int32
+	w.ca.Configure(func(c *acmetest.Config) {
+		c.AuthzReuse = -1
+		c.Lookup = func(ctx context.Context, name string) ([]string, error) {
+			first, err := lookup(bind.Addr)(ctx, name)
+			if err != nil || !strings.HasSuffix(name, zone) {
+				return first, err
+			}
+			second, err := lookup(pdns.Addr)(ctx, name)
+			looks.Add(1)
+			if err != nil || len(second) == 0 || !slices.Equal(sorted(first), sorted(second)) {
+				vain.Add(1)
+			}
+			return second, err
+		}
+	})
+	d := newDesk(t)
+	d.env = append(d.env, "PDNS_KEY="+pdns.Key)
+	w.config(d)
+	d.config(w.issuer("ca"), w.dns("ns", other), fmt.Sprintf(`dns "rfc2136" "bind" {
+  server   = %q
+  key_name = %q
+  key      = secret("file:tsig.key")
+}
+dns "powerdns" "pdns" {
+  server_url = %q
+  api_token  = secret("env:PDNS_KEY")
+}
+zone %q {
+  dns         = [dns.rfc2136.bind, dns.powerdns.pdns]
+  nameservers = %s
+  resolvers   = ["tcp://%s"]
+  max_wait    = "10s"
+}
+sink "file" "web" {
+  directory = "tls/${certificate.name}"
+}
+certificate "both" {
+  names = ["%[4]s", "*.%[4]s", "a.b.%[4]s"]
+  sinks = [sink.file.web]
+}
+certificate "one" {
+  names = [%[7]q]
+  sinks = [sink.file.web]
+}
+`, bind.Addr, w.ns.TSIG.Name, pdns.URL, zone, argv(bind.Addr, pdns.Addr), bind.Addr, other), zoneBlock(other, bind.Addr))
+	d.want(2, "plan", "-detailed-exitcode").says(t, "zone "+zone, "dns.rfc2136.bind", "dns.powerdns.pdns")
+	d.apply()
+	if vain.Load() > 0 || looks.Load() < 3 {
+		t.Errorf("%d of %d looks found the two hosts differ", vain.Load(), looks.Load())
+	}
+	left := func() (out []string) {
+		for _, ns := range []rig.Nameserver{bind.Nameserver, pdns.Nameserver} {
+			for _, rr := range ns.Dump(t, zone) {
+				if strings.Contains(rr.String(), "_acme-challenge") {
+					out = append(out, rr.String())
+				}
+			}
+		}
+		return out
+	}
+	if l := left(); len(l) > 0 {
+		t.Errorf("left: %q", l)
+	}
+	d.atRest()
+
+	pdns.Stop(t)
+	r := d.want(3, "apply", "-auto-approve", "-replace=both", "-replace=one", "-cleanup-timeout=5s")
+	r.says(t, "dns.powerdns.pdns")
+	if n := w.issuedFor(other); n != 2 {
+		t.Errorf("the neighbour was issued %d times, want 2: %s", n, r)
+	}
+	if n := w.issuedFor(zone, "*."+zone, "a.b."+zone); n != 1 {
+		t.Errorf("issued %d times, want 1", n)
+	}
+}
