@@ -15,7 +15,7 @@ import (
 const (
 	shortest = 50 * time.Millisecond  // between two looks at a server
 	longest  = 600 * time.Millisecond // the same, as long as that is more than a 200th of the wait
-	again    = 100 * time.Millisecond // until what was seen once is looked at again
+	again    = 50 * time.Millisecond  // until what was seen once is looked at again
 	scouts   = 2                      // names of a batch that are asked until one shows
 	asking   = 32                     // questions at a time to one server
 )
@@ -153,7 +153,7 @@ func (w *watcher) poll(s server, p *poll) {
 // it look closely when it should come.
 func (r *round) pause() time.Duration {
 	passed := time.Since(r.began)
-	p := max(min(passed/8, longest), passed/200, shortest)
+	p := max(min(passed/16, longest), passed/200, shortest)
 	switch early := r.expected*9/10 - passed; {
 	case early > p:
 		p = min(early, longest)
