@@ -88,7 +88,7 @@ func (e *Engine) Canary(ctx context.Context, zone, provider string) (out Canary)
 		out.Err = errors.Join(out.Err, err)
 		return out
 	}
-	err = cleaned(j.rec)
+	err = cleaned.wait(j.rec)
 	out.Removed = time.Since(began)
 	out.Err = errors.Join(out.Err, err, j.finish(ctx))
 	return out

@@ -17,12 +17,10 @@ import (
 
 // cleaning begins to remove values from DNS; no delivery waits for it. It may
 // be that another certificate's order, or another runner's, is handed the same
-// values again, so only the record's owner does it. The returned function
-// waits for the end, at most CleanupTimeout, strikes from the record what is
-// seen to be gone, and returns an error that names what is left.
-func (e *Engine) cleaning(ctx context.Context, j *journal, values []state.Value, say event.Listener) (func(*state.Record) error, error) {
+// values again, so only the record's owner does it.
+func (e *Engine) cleaning(ctx context.Context, j *journal, values []state.Value, say event.Listener) (*cleanup, error) {
 	if len(values) == 0 {
-		return func(*state.Record) error { return nil }, nil
+		return nil, nil
 	}
 	if !j.mine {
 		if err := j.save(ctx); err != nil {
@@ -33,54 +31,93 @@ func (e *Engine) cleaning(ctx context.Context, j *journal, values []state.Value,
 	if err != nil {
 		return nil, err
 	}
-	values = slices.Clone(values)
 	ctx, cancel := context.WithCancel(ctx)
-	result := make(chan []providers.Left, 1)
-	go func() { result <- e.Zones.Clean(ctx, providerValues(values)) }()
-	return func(rec *state.Record) error {
-		t := time.AfterFunc(e.cleanupTimeout(), cancel)
-		var left []providers.Left
-		select {
-		case left = <-result:
-		case <-e.Stop:
-			t.Reset(min(e.cleanupTimeout(), grace))
-			left = <-result
+	c := &cleanup{e: e, say: say, values: slices.Clone(values), over: make(chan struct{}), cancel: cancel}
+	go func() {
+		defer close(c.over)
+		defer done()
+		c.left = e.Zones.Clean(ctx, providerValues(c.values))
+	}()
+	return c, nil
+}
+
+// cleanup is the removal of values that is under way. A nil one has nothing to
+// remove. Only the goroutine that owns the record calls its methods.
+type cleanup struct {
+	e      *Engine
+	say    event.Listener
+	values []state.Value
+	cancel context.CancelFunc
+	over   chan struct{} // closed when left is known
+	left   []providers.Left
+
+	struck bool
+	err    error
+}
+
+// ended is closed when what is left is known; nil for a nil cleanup.
+func (c *cleanup) ended() <-chan struct{} {
+	if c == nil {
+		return nil
+	}
+	return c.over
+}
+
+// wait waits for the end, at most CleanupTimeout, and strikes.
+func (c *cleanup) wait(rec *state.Record) error {
+	if c == nil {
+		return nil
+	}
+	t := time.AfterFunc(c.e.cleanupTimeout(), c.cancel)
+	select {
+	case <-c.over:
+	case <-c.e.Stop:
+		t.Reset(min(c.e.cleanupTimeout(), grace))
+		<-c.over
+	}
+	t.Stop()
+	c.cancel()
+	return c.strike(rec)
+}
+
+// strike takes from the record, once, what is seen to be gone, and returns an
+// error that names what is left. It is called after the end.
+func (c *cleanup) strike(rec *state.Record) error {
+	if c.struck {
+		return c.err
+	}
+	c.struck = true
+	still := map[providers.Value]error{}
+	for _, l := range c.left {
+		still[l.Value] = l.Err
+	}
+	var errs []error
+	gone := 0
+	for _, v := range c.values {
+		err, ok := still[providerValue(v)]
+		if !ok {
+			rec.Strike(v)
+			gone++
+			continue
 		}
-		t.Stop()
-		cancel()
-		done()
-		still := map[providers.Value]error{}
-		for _, l := range left {
-			still[l.Value] = l.Err
+		if err == nil {
+			err = errors.New("it was not seen to be gone in time")
 		}
-		var errs []error
-		gone := 0
-		for _, v := range values {
-			err, ok := still[providerValue(v)]
-			if !ok {
-				rec.Strike(v)
-				gone++
-				continue
+		for n := range rec.Owed {
+			if rec.Owed[n].Key() == v.Key() {
+				rec.Owed[n].Why = short(err.Error())
 			}
-			if err == nil {
-				err = errors.New("it was not seen to be gone in time")
-			}
-			for n := range rec.Owed {
-				if rec.Owed[n].Key() == v.Key() {
-					rec.Owed[n].Why = short(err.Error())
-				}
-			}
-			errs = append(errs, fmt.Errorf("TXT %q at %s (zone %s, %s): %w", v.Value, v.Name, v.Zone, v.Provider, err))
 		}
-		if gone > 0 {
-			say(event.Event{Kind: event.Cleaned, N: gone})
-		}
-		if len(errs) == 0 {
-			return nil
-		}
-		return world.Hint(leftInDNS(errs),
+		errs = append(errs, fmt.Errorf("TXT %q at %s (zone %s, %s): %w", v.Value, v.Name, v.Zone, v.Provider, err))
+	}
+	if gone > 0 {
+		c.say(event.Event{Kind: event.Cleaned, N: gone})
+	}
+	if len(errs) > 0 {
+		c.err = world.Hint(leftInDNS(errs),
 			"they are remembered: the next apply removes them as soon as a dns block serves the zone again")
-	}, nil
+	}
+	return c.err
 }
 
 func (e *Engine) cleanupTimeout() time.Duration {
@@ -160,7 +197,7 @@ func (e *Engine) forget(ctx context.Context, j *journal, say event.Listener, out
 	if err != nil {
 		return err
 	}
-	owing := cleaned(j.rec)
+	owing := cleaned.wait(j.rec)
 	if owing != nil {
 		out.Status = Owing
 	}

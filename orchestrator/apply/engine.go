@@ -313,14 +313,13 @@ func (e *Engine) work(ctx context.Context, j *journal, job Job, say event.Listen
 		}
 		out.Issued = true
 	}
-	cleaned, err := e.cleaning(ctx, j, j.rec.Owed, say)
-	if err != nil {
+	if j.gone, err = e.cleaning(ctx, j, j.rec.Owed, say); err != nil {
 		return err
 	}
 	learnt := e.renewalWindow(ctx, j, job.Want, bundle)
 	deliverErr := e.deliver(ctx, j, job, bundle, say, out)
 	learnt(j.rec)
-	owing := cleaned(j.rec)
+	owing := j.gone.wait(j.rec)
 	if deliverErr == nil {
 		j.rec.Plan = e.PlanID
 	}

@@ -33,6 +33,7 @@ type journal struct {
 	rev  state.Revision
 	mine bool          // the stored record names this runner as its owner
 	owed []state.Value // when it was opened
+	gone *cleanup      // the removal of values that is under way beside the delivery
 
 	lapses chan int // holds one: the runner's, before the stored record was last seen to be rev
 }

@@ -330,7 +330,7 @@ func (e *Engine) afterFailedOrder(ctx context.Context, j *journal, err error, sa
 	if cleanErr != nil {
 		return errors.Join(err, cleanErr)
 	}
-	owing := cleaned(j.rec)
+	owing := cleaned.wait(j.rec)
 	return errors.Join(err, owing, j.finish(ctx))
 }
 

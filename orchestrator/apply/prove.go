@@ -24,7 +24,12 @@ func (e *Engine) prove(ctx context.Context, j *journal, want plan.Want, ids, lat
 	if err != nil {
 		return []error{err}
 	}
-	bad := e.waitFor(ctx, want.Endpoints, ids, chain, say)
+	bad, err := e.knownMeanwhile(ctx, j, func(ctx context.Context) map[string]error {
+		return e.waitFor(ctx, want.Endpoints, ids, chain, say)
+	})
+	if err != nil {
+		return []error{err}
+	}
 	var failed []error
 	for _, ep := range want.Endpoints {
 		if err := bad[ep.ID()]; err != nil {
@@ -33,6 +38,47 @@ func (e *Engine) prove(ctx context.Context, j *journal, want plan.Want, ids, lat
 	}
 	proven(j, want, ids, later, bad, target.Leaf)
 	return failed
+}
+
+// knownAfter is how long a certificate may wait for its endpoints before what
+// is known of it meanwhile is written down.
+const knownAfter = 3 * time.Second
+
+// knownMeanwhile waits for the endpoints. Where that takes long, who reads the
+// state (a plan, status) must not take what was delivered for under way, nor
+// values that are gone for owed: the record is written with what is known by
+// then, and once more when the values are gone. A certificate whose endpoints
+// follow at once costs no write.
+func (e *Engine) knownMeanwhile(ctx context.Context, j *journal, wait func(context.Context) map[string]error) (map[string]error, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	found := make(chan map[string]error, 1)
+	go func() { found <- wait(ctx) }()
+	long := time.NewTimer(knownAfter)
+	defer long.Stop()
+	gone, late := j.gone.ended(), false
+	if j.gone != nil && j.gone.struck {
+		gone = nil
+	}
+	for {
+		select {
+		case bad := <-found:
+			return bad, nil
+		case <-long.C:
+			late = true
+		case <-gone:
+			gone = nil
+			_ = j.gone.strike(j.rec) // what is left is told at the end of the run
+		}
+		if !late || !j.mine || ctx.Err() != nil {
+			continue
+		}
+		if err := j.save(ctx); err != nil {
+			cancel()
+			<-found
+			return nil, err
+		}
+	}
 }
 
 // waitFor looks at endpoints until they serve chain, and returns why not for
