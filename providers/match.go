@@ -195,7 +195,7 @@ func (z *Zones) unserved(name, cut string, parent served, failed []error) error 
 	}
 	if len(failed) > 0 {
 		// Perhaps it is served by who could not be asked: that may pass.
-		return world.Hint(fmt.Errorf("%w; not every dns block could be asked: %w", err, errors.Join(failed...)), advice)
+		return world.Hint(fmt.Errorf("%w; %w: %w", err, ErrNotAsked, errors.Join(failed...)), advice)
 	}
 	return world.Never(world.Hint(err, advice))
 }

@@ -63,7 +63,7 @@ func shape(it *plan.Item) string {
 	for _, n := range it.Names {
 		say(&fixed, n.Providers...)
 		say(&fixed, strconv.FormatBool(n.Target != ""), strconv.FormatBool(strings.HasPrefix(n.Name, "*.")))
-		say(&free, n.How, n.Err)
+		say(&free, n.How, n.Err, n.Unknown)
 	}
 	for _, s := range it.Steps {
 		say(&fixed, string(s.Kind), string(s.Class), s.PlaceOp, count(s.Wave), strconv.FormatBool(s.Urgent))

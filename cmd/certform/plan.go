@@ -47,7 +47,7 @@ func planCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what differs between the configuration and the world",
-		Long:  "Show what differs between the configuration and the world. It writes nothing, takes no lock,\nand needs neither the age identity nor the CA.",
+		Long:  "Show what differs between the configuration and the world. It writes nothing, takes no lock,\nand needs neither the age identity nor the CA.\n\nIt exits 3, as apply would, if a certificate cannot be issued as things are; the rest of the\nplan is good. A secret that is not there is a warning here.",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
@@ -73,7 +73,11 @@ func planCommand(o *options) *cobra.Command {
 					return err
 				}
 			}
-			if detailed && p.Changes() {
+			switch {
+			case p.Summary.Errors > 0:
+				// What apply would answer: the rest of the plan is good.
+				return exit(exitFailed)
+			case detailed && p.Changes():
 				return exit(exitChanges)
 			}
 			return nil

@@ -117,8 +117,8 @@ func summary(s plan.Summary) string {
 	if s.Unread > 0 {
 		parts = append(parts, fmt.Sprintf("%d could not be looked at", s.Unread))
 	}
-	if s.Errors > 0 {
-		parts = append(parts, fmt.Sprintf("%d %s", s.Errors, plural(s.Errors, "error", "errors")))
+	if s.Impossible > 0 {
+		parts = append(parts, fmt.Sprintf("%d cannot be issued", s.Impossible))
 	}
 	if len(parts) == 0 {
 		return "nothing to do."
@@ -296,7 +296,7 @@ func (v *planView) names(it *plan.Item) {
 // wayOf says where the challenge of a name is answered.
 func wayOf(n plan.Name) string {
 	if n.Err != "" || n.Zone == "" {
-		return n.Err
+		return "" // the error, or what could not be asked, stands below
 	}
 	way := "zone " + bare(n.Zone) + " at " + strings.Join(n.Providers, " and ")
 	if n.How != "" && !slices.Contains(n.Providers, n.How) {

@@ -59,6 +59,9 @@ func decide(want Want, have *state.Record, seen Seen, now time.Time, patient boo
 		for _, why := range v.Broken {
 			it.Errors = append(it.Errors, fmt.Sprintf("name %s: %s", v.Name, why))
 		}
+		if why := "who answers the challenge could not be found out: " + v.Unknown; v.Unknown != "" && !slices.Contains(it.Warnings, why) {
+			it.Warnings = append(it.Warnings, why)
+		}
 	}
 	if b := have.Live; b != nil {
 		it.RenewAt, it.RenewWhy = Moment(want.Address, b, have.Renewal)
@@ -76,7 +79,10 @@ func decide(want Want, have *state.Record, seen Seen, now time.Time, patient boo
 		it.Steps = append(it.Steps, *order)
 		refusals(it, want, have, now)
 	}
-	deliveries(it, want, have, seen, now, order != nil && order.WaitTill == "", patient)
+	// Nothing new comes of an order that cannot be made: the places keep, and are
+	// kept right by, what is live.
+	fresh := order != nil && order.WaitTill == "" && len(it.Errors) == 0
+	deliveries(it, want, have, seen, now, fresh, patient)
 	if len(have.Owed) > 0 {
 		it.Steps = append(it.Steps, Step{Kind: Clean, Class: Intent, Why: owedWhy(have.Owed)})
 	}

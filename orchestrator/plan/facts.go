@@ -58,6 +58,9 @@ type Name struct {
 	Err       string   `json:"error,omitempty"`
 	CAA       []CAA    `json:"caa,omitempty"`    // the records that say who may issue for it
 	Broken    []string `json:"broken,omitempty"` // why a CA cannot look at it: broken DNSSEC, say
+	// Unknown says why it could not be asked, "" if it was: in a plan that is no
+	// fault of the certificate.
+	Unknown string `json:"unknown,omitempty"`
 }
 
 // Place is what survey saw at one place.

@@ -87,6 +87,10 @@ func (i *Item) Unread() bool {
 	return slices.ContainsFunc(i.Places, func(v PlaceView) bool { return v.Will == "unread" })
 }
 
+// Impossible reports whether the item wants a certificate that cannot be had as
+// things are: its Errors say why.
+func (i *Item) Impossible() bool { return len(i.Errors) > 0 && i.Issues() != nil }
+
 // unserved counts the endpoints that do not serve the certificate while none of
 // the places that would prove them can be changed: no step says so.
 func (i *Item) unserved() (n int) {
@@ -133,11 +137,17 @@ func (p *Plan) count() {
 	s := Summary{}
 	for _, it := range p.Items {
 		s.Errors += len(it.Errors)
+		if it.Impossible() {
+			s.Impossible++
+		}
 		if it.Unread() {
 			s.Unread++
 		}
 		s.Unserved += it.unserved()
 		for _, st := range it.Steps {
+			if it.Impossible() && (st.Kind == Issue || st.Kind == Renew || st.Kind == Resume) {
+				continue
+			}
 			switch st.Kind {
 			case Issue:
 				s.Issue++

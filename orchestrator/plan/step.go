@@ -163,6 +163,9 @@ type Summary struct {
 	Forget  int `json:"forget"`
 	Blocked int `json:"blocked"`
 	Errors  int `json:"errors"`
+	// Impossible are certificates that are wanted and cannot be issued as things
+	// are; they are not among those to issue, to renew or to resume.
+	Impossible int `json:"impossible,omitempty"`
 	// Unread are certificates of which a place could not be looked at; Unserved
 	// are endpoints that do not serve theirs while nothing that can be changed
 	// would help.

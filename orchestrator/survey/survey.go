@@ -266,7 +266,10 @@ func named(n cert.Name, f providers.Found, err error) plan.Name {
 	if f.Target != f.Challenge {
 		out.Target = f.Target
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, providers.ErrNotAsked):
+		out.Unknown = err.Error()
+	case err != nil:
 		out.Err = err.Error()
 	}
 	return out
