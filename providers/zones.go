@@ -3,6 +3,7 @@ package providers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -218,6 +219,19 @@ func (z *Zones) Learnt() map[string]Learnt {
 		out[zone] = l
 	}
 	return out
+}
+
+// Ready opens these dns blocks, so that a credential that is not there, or not
+// in the form its host takes, is known before anything is begun. What is opened
+// stays open for the run. The error joins one for each block that is not ready.
+func (z *Zones) Ready(ctx context.Context, addresses []string) error {
+	errs := make([]error, len(addresses))
+	each(addresses, func(i int, address string) {
+		if h := z.hosts[address]; h != nil {
+			_, errs[i] = h.provider(ctx)
+		}
+	})
+	return errors.Join(errs...)
 }
 
 // Close waits for what is under way and lets go of the providers.

@@ -78,7 +78,7 @@ func (o *options) apply(ctx context.Context, f applyFlags, file string) error {
 	}
 	ctx, stop, done := interruptible(ctx, o)
 	defer done()
-	p, facts, err := o.review(ctx, cfg, f, saved, stop)
+	p, facts, err := o.review(ctx, cfg, f, file, saved, stop)
 	if err == nil && p != nil {
 		select {
 		case <-stop:
@@ -107,14 +107,19 @@ func silent(err error) error {
 
 // review shows what would be done, reading only, and asks. A nil plan without
 // an error means that there is nothing to do.
-func (o *options) review(ctx context.Context, cfg *config.Config, f applyFlags, saved *plan.Plan, stop <-chan struct{}) (*plan.Plan, plan.Facts, error) {
+func (o *options) review(ctx context.Context, cfg *config.Config, f applyFlags, file string, saved *plan.Plan, stop <-chan struct{}) (*plan.Plan, plan.Facts, error) {
 	s, err := o.look(ctx, cfg, o.progress())
 	if err != nil {
 		return nil, plan.Facts{}, err
 	}
 	defer s.Close()
 	if saved != nil {
-		return saved, plan.Facts{}, s.stale(saved)
+		if s.store != nil {
+			if done, err := s.alreadyApplied(ctx, saved); done || err != nil {
+				return nil, plan.Facts{}, err
+			}
+		}
+		return saved, plan.Facts{}, s.stale(file, saved)
 	}
 	facts, err := s.facts(ctx, f.plan)
 	if err != nil {
@@ -163,16 +168,16 @@ func (o *options) nothingDone() {
 }
 
 // stale refuses a saved plan that was made of another state or configuration.
-func (s *session) stale(saved *plan.Plan) error {
+func (s *session) stale(file string, saved *plan.Plan) error {
 	if saved.ConfigDigest != s.cfg.Digest {
-		return &codeError{exitStale, errors.New("the plan was made of another configuration or other variables; plan again")}
+		return &codeError{exitStale, fmt.Errorf("the plan %s was made of another configuration or other variables; plan again", file)}
 	}
 	if saved.Lineage != s.meta.Lineage {
 		if saved.Lineage == "" && s.store != nil {
 			// Planned on an empty state: the certificates' own bases decide.
 			return nil
 		}
-		return &codeError{exitStale, errors.New("the plan was made of another state; plan again")}
+		return &codeError{exitStale, fmt.Errorf("the plan %s was made on another state; plan again", file)}
 	}
 	return nil
 }
@@ -360,7 +365,8 @@ func (s *session) markApplied(ctx context.Context, saved *plan.Plan) {
 
 // secrets proves, before the first effect, that every secret can be had that
 // what the plan changes needs: the places of its certificates, and the dns
-// blocks that answer for their names. (The key of an external account binding
+// blocks that answer for their names, which are opened with theirs. Where a plan
+// could not find out which these are, it is all that may be asked. (The key of an external account binding
 // is needed once in the life of an account; issue asks for it then.)
 func (s *session) secrets(ctx context.Context, p *plan.Plan) error {
 	places, dns := map[string]bool{}, map[string]bool{}
@@ -371,6 +377,11 @@ func (s *session) secrets(ctx context.Context, p *plan.Plan) error {
 		for _, n := range it.Names {
 			for _, address := range n.Providers {
 				dns[address] = true
+			}
+			for _, d := range s.cfg.DNS {
+				if n.Unknown != "" && d.Zones == nil {
+					dns[d.Address] = true
+				}
 			}
 		}
 	}
@@ -398,6 +409,9 @@ func (s *session) secrets(ctx context.Context, p *plan.Plan) error {
 		if _, err := s.world.Resolve(ctx, ref); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", refs[ref], err))
 		}
+	}
+	if len(errs) == 0 {
+		return s.zones.Ready(ctx, slices.Sorted(maps.Keys(dns)))
 	}
 	return errors.Join(errs...)
 }

@@ -110,10 +110,8 @@ func (a answers) provider(name cert.Name) (string, error) {
 		}
 		block := f.Body().Blocks()[0]
 		block.SetLabels([]string{a.dns, "main"})
-		if block.Body().GetAttribute("zones") != nil {
-			block.Body().SetAttributeValue("zones", cty.ListVal([]cty.Value{cty.StringVal(zoneOf(name))}))
-		}
-		return string(f.Bytes()), nil
+		block.Body().SetAttributeValue("zones", cty.ListVal([]cty.Value{cty.StringVal(zoneOf(name))}))
+		return strings.ReplaceAll(string(f.Bytes()), "example.com", zoneOf(name)), nil
 	}
 	return "", fmt.Errorf("there is no DNS provider %q", a.dns)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -76,6 +77,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if !errors.As(err, &c) {
 		c = &codeError{code: exitError, err: err}
 	}
+	// A command line that could not be read may have asked for JSON all the same.
+	o.json = o.json || slices.Contains(terraformFlags(args), "--json")
 	if c.err != nil {
 		o.fail(c.err)
 	}
@@ -118,6 +121,9 @@ func command(o *options) *cobra.Command {
 	f.BoolVar(&o.noColor, "no-color", false, "no colour, no live view")
 	f.BoolVar(&o.json, "json", false, "machine-readable output on standard output")
 	root.AddCommand(commands(o)...)
+	// In help as in the documents: long flags with one dash.
+	cobra.AddTemplateFunc("oneDash", func(usages string) string { return strings.ReplaceAll(usages, "--", "-") })
+	root.SetUsageTemplate(strings.NewReplacer("FlagUsages |", "FlagUsages | oneDash |", "--help", "-help").Replace(root.UsageTemplate()))
 	return root
 }
 

@@ -101,7 +101,8 @@ func (o *options) keep(ctx context.Context, interval, canary time.Duration, list
 			o.reload(ctx, &base, runner, stop, fleets, m, say)
 			continue
 		}
-		say(event.Event{Kind: event.RunEnded, Note: fmt.Sprintf("%v: finishing what is under way", sig)})
+		say(event.Event{Kind: event.Noted, Note: fmt.Sprintf("%v: finishing what is under way", sig)})
+		defer func() { say(event.Event{Kind: event.RunEnded}) }()
 		close(stop)
 		select {
 		case <-ended:

@@ -32,9 +32,9 @@ import (
 )
 
 const example = `dns "route53" "main" {
-  region            = "us-east-1"
-  access_key_id     = "AKIAIOSFODNN7EXAMPLE"
-  secret_access_key = secret("env:AWS_SECRET_ACCESS_KEY")
+  # Credentials are found as the aws command finds them: environment, profile,
+  # role of the machine. Or say profile, or access_key_id and secret_access_key.
+  region = "us-east-1"
 }
 `
 
