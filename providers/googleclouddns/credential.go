@@ -71,9 +71,18 @@ func (s *Spec) credential(ctx context.Context, w *world.World, client *http.Clie
 	}, found.ProjectID, nil
 }
 
-// parse reads a credential file. Its errors could quote the file.
+// parse reads a credential file, of whatever type it says it is: its owner gives
+// it, so a federation's addresses are as good as a key. Errors could quote the
+// file.
 func parse(ctx context.Context, text []byte) (*google.Credentials, error) {
-	found, err := google.CredentialsFromJSON(ctx, text, scope, federated)
+	var file struct {
+		Type google.CredentialsType `json:"type"`
+	}
+	err := json.Unmarshal(text, &file)
+	var found *google.Credentials
+	if err == nil {
+		found, err = google.CredentialsFromJSONWithType(ctx, text, file.Type, scope, federated)
+	}
 	if err != nil {
 		return nil, world.Never(world.Hint(errors.New("this is no credential file of Google"),
 			"it is the JSON that the console or gcloud gives for a service account, or a configuration of workload identity federation"))
