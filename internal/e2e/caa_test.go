@@ -44,11 +44,11 @@ func TestForbidden(t *testing.T) {
 		`crit.caa.test. CAA 128 tbs "x" is critical`,
 		`DNSSEC of zone bogus.test is broken: `,
 	}
-	plan := d.want(2, "plan", "-detailed-exitcode", "-full")
+	plan := d.want(3, "plan", "-detailed-exitcode", "-full")
 	for _, s := range said {
 		plan.says(t, s)
 	}
-	plan.says(t, "6 errors.")
+	plan.says(t, "6 cannot be issued.")
 	if n := w.ca.Counts()["directory"]; n != 0 {
 		t.Errorf("the plan asked the CA %d times", n)
 	}
@@ -64,10 +64,10 @@ func TestForbidden(t *testing.T) {
 
 	// Without being told, the CA's names are known from its directory by now.
 	d.config(w.issuer("ca"), w.dns("ns", w.zones...), b.String())
-	d.want(2, "plan", "-detailed-exitcode", "-full").says(t, said[0])
+	d.want(3, "plan", "-detailed-exitcode", "-full").says(t, said[0])
 
 	ns.Remove(t, "caa.test", `web.caa.test. 60 IN CAA 0 issue "ca.test; validationmethods=http-01"`)
 	ns.Add(t, "caa.test", `new.caa.test. 60 IN CAA 0 issue "ca.test; accounturi=https://ca.test/nobody"`)
 	d.config(w.issuer("ca"), w.dns("ns", w.zones...), strings.NewReplacer(`["web.caa.test"]`, `["new.caa.test"]`).Replace(b.String()))
-	d.want(2, "plan", "-detailed-exitcode", "-full").says(t, "allows only the account https://ca.test/nobody, and ours is "+w.directory[:len("https://127.")])
+	d.want(3, "plan", "-detailed-exitcode", "-full").says(t, "allows only the account https://ca.test/nobody, and ours is "+w.directory[:len("https://127.")])
 }
