@@ -16,14 +16,20 @@ import (
 // a host that has an API and no servers.
 func Serve(t testing.TB, txt func(name string) []string) string {
 	t.Helper()
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := net.Listen("tcp", packets.LocalAddr().String())
-	if err != nil {
-		packets.Close()
-		t.Fatal(err)
+	var packets net.PacketConn
+	var stream net.Listener
+	// A port that is free for UDP may be taken for TCP.
+	for try := 1; stream == nil; try++ {
+		var err error
+		if packets, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		if stream, err = net.Listen("tcp", packets.LocalAddr().String()); err != nil {
+			packets.Close()
+			if try == 20 {
+				t.Fatal(err)
+			}
+		}
 	}
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		r := new(dns.Msg).SetReply(q)
