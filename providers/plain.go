@@ -22,6 +22,9 @@ func (c *calling) plain(ctx context.Context, ops []*op) {
 	if c.b.quirks.Rolls {
 		dels = nil
 	}
+	if c.b.quirks.OneValue {
+		dels = slices.DeleteFunc(dels, c.overwritten)
+	}
 	// Removals first: a host with one value a name has no room otherwise.
 	for part := range slices.Chunk(dels, c.b.limit()) {
 		c.remove(ctx, part)
@@ -33,6 +36,19 @@ func (c *calling) plain(ctx context.Context, ops []*op) {
 			c.append(ctx, part)
 		}
 	}
+}
+
+// overwritten reports whether a removal is of a value in whose place a later one
+// of ours is: a host with one value a name would take that one.
+func (c *calling) overwritten(o *op) bool {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	for k, v := range c.b.values {
+		if k.name == o.name && k.text != o.text && v.shown {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *calling) records(ops []*op) []libdns.Record {

@@ -124,7 +124,7 @@ func (o *odd) SetRecords(ctx context.Context, zone string, recs []libdns.Record)
 func (o *odd) DeleteRecords(ctx context.Context, zone string, recs []libdns.Record) ([]libdns.Record, error) {
 	o.note(fmt.Sprint("delete ", len(recs)))
 	switch o.habit {
-	case "deletes by name":
+	case "deletes by name", "one value":
 		for i, r := range recs {
 			recs[i] = libdns.RR{Name: r.RR().Name, Type: "TXT"}
 		}
@@ -356,6 +356,35 @@ func TestPace(t *testing.T) {
 		wg.Wait()
 		if a, b := max(last["dns.m.0"], last["dns.m.1"]), last["dns.m.2"]; a != 10*time.Second || b != 4*time.Second {
 			t.Errorf("six calls of one account took %s, three of the other %s", a, b)
+		}
+	})
+}
+
+// At a host with one value a name, what an earlier run left there is not removed
+// in the person of the value that replaced it.
+func TestOverwritten(t *testing.T) {
+	play(t, setup{}, func(s *scene) {
+		o := &odd{h: s.host, habit: "one value"}
+		z := s.open(providertest.World(s.net, resolver), setup{}, providers.DNS{
+			Address: "dns.odd.a", Kind: "odd", Zones: []string{"example.com"}, Spec: providertest.Spec("a", o), Quirks: providers.Quirks{OneValue: true},
+		})
+		defer z.Close()
+		const name = "_acme-challenge.free.example.com"
+		old, now := value(name, "of an earlier run"), value(name, "of this one")
+		if err := z.Present(s.t.Context(), nil, []providers.Value{now}); err != nil {
+			t.Fatal(err)
+		}
+		if left := z.Clean(s.t.Context(), []providers.Value{old}); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+		if got := s.net.TXT(name); !slices.Equal(got, []string{now.Text}) {
+			t.Errorf("the host has %q (calls %q)", got, o.calls)
+		}
+		if left := z.Clean(s.t.Context(), []providers.Value{now}); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+		if got := s.net.TXT(name); len(got) > 0 {
+			t.Errorf("the host has %q (calls %q)", got, o.calls)
 		}
 	})
 }
