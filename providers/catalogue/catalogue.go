@@ -4,8 +4,9 @@
 //
 // What is done at a host is left to its libdns provider, and how to live with
 // its quirks to the broker in providers. Where that cannot be lived with, the
-// host's file puts it right: netcup and netlify remove other values than they
-// are told, so their removals are made here.
+// host's file puts it right: netcup and netlify, for example, remove other
+// values than they are told, and GoDaddy's provider writes one value over a set,
+// so that is done here.
 package catalogue
 
 import "github.com/certform/certform/providers"
