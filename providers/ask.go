@@ -16,8 +16,8 @@ import (
 )
 
 // asker asks DNS servers questions. An address is host:port, for a resolver
-// also tcp://host:port (over TCP alone) or a URL (RFC 8484). A server that does not answer costs its
-// wait once, not once a name.
+// also tcp://host:port (over TCP alone) or a URL (RFC 8484). A server that does
+// not answer costs its wait once, not once a name.
 type asker struct {
 	w     *world.World
 	room  chan struct{}

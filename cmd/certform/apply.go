@@ -366,8 +366,9 @@ func (s *session) markApplied(ctx context.Context, saved *plan.Plan) {
 // secrets proves, before the first effect, that every secret can be had that
 // what the plan changes needs: the places of its certificates, and the dns
 // blocks that answer for their names, which are opened with theirs. Where a plan
-// could not find out which these are, it is all that may be asked. (The key of an external account binding
-// is needed once in the life of an account; issue asks for it then.)
+// could not find out which these are, it is all that may be asked. (The key of
+// an external account binding is needed once in the life of an account; issue
+// asks for it then.)
 func (s *session) secrets(ctx context.Context, p *plan.Plan) error {
 	places, dns := map[string]bool{}, map[string]bool{}
 	for _, it := range p.Items {
@@ -379,7 +380,7 @@ func (s *session) secrets(ctx context.Context, p *plan.Plan) error {
 				dns[address] = true
 			}
 			for _, d := range s.cfg.DNS {
-				if n.Unknown != "" && d.Zones == nil {
+				if n.Unknown != "" && len(d.Zones) == 0 {
 					dns[d.Address] = true
 				}
 			}

@@ -76,6 +76,9 @@ func TestScripts(t *testing.T) {
 			"foreign": func(ts *testscript.TestScript, _ bool, _ []string) {
 				of(ts).net.Zone("example.com").Add(`_acme-challenge.www TXT "somebody's"`)
 			},
+			"record": func(ts *testscript.TestScript, _ bool, args []string) {
+				of(ts).net.Zone("example.com").Add(strings.Join(args, " "))
+			},
 			"clean":  func(ts *testscript.TestScript, _ bool, _ []string) { of(ts).clean(ts) },
 			"ndjson": func(ts *testscript.TestScript, _ bool, args []string) { ndjson(ts, args[0]) },
 			"planid": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -297,6 +297,47 @@ func TestWhatAPlaceIsTold(t *testing.T) {
 	}
 }
 
+// TestKnownWhileAnEndpointIsWaitedFor: who reads the state beside a runner that
+// waits takes nothing that is done for under way, and nothing that is gone for
+// owed. What comes at once costs no write for that.
+func TestKnownWhileAnEndpointIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := house.New(t, house.Options{})
+		defer h.Close()
+		w := h.Want("site", "example.com")
+		id := w.Places[0].ID
+		h.Serve(w, id, "example.com", "somebody else's")
+		w.Endpoints[0].Within = 10 * time.Minute
+		ended := make(chan apply.Report)
+		go func() { ended <- run(t, h) }()
+		time.Sleep(5 * time.Minute)
+		rec := record(t, h, "site")
+		switch line := rec.Places[id]; {
+		case rec.Owner == "":
+			t.Error("nobody works on it any more")
+		case line.Putting != "" || line.Leaf != rec.Live.Leaf:
+			t.Errorf("delivered minutes ago, the place is remembered as %+v", line)
+		case len(rec.Owed) > 0:
+			t.Errorf("gone minutes ago, values are remembered as owed: %+v", rec.Owed)
+		}
+		p, err := h.Start(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.End()
+		beside, _, err := p.Plan(plan.Exclude)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := beside.Summary; s.Clean+s.Issue+s.Resume > 0 {
+			t.Errorf("a plan beside it wants %+v", s)
+		}
+		if r := <-ended; r.Code() != 3 {
+			t.Errorf("code %d of %+v", r.Code(), r.Outcomes)
+		}
+	})
+}
+
 // TestKilledWhileAConsumerFetches: with nothing to put, what was issued is in the
 // record before the long wait for who fetches for itself.
 func TestKilledWhileAConsumerFetches(t *testing.T) {

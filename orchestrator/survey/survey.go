@@ -226,8 +226,9 @@ func (s *Survey) endpoint(ctx context.Context, e cert.Endpoint, expect cert.Chai
 }
 
 // Names asks where the challenges of these certificates would be answered and
-// what CAA records and DNSSEC say, and adds the answers to seen. errs holds, by address and name, what is a
-// mistake of the configuration rather than of the hour.
+// what CAA records and DNSSEC say, and adds the answers to seen. errs holds, by
+// address and name, what is a mistake of the configuration rather than of the
+// hour.
 func (s *Survey) Names(ctx context.Context, wants []plan.Want, seen map[string]plan.Seen) (errs map[string]map[string]error) {
 	s.init()
 	errs = map[string]map[string]error{}

@@ -217,11 +217,14 @@ func TestLook(t *testing.T) {
 		want *cert.Bundle
 		ok   bool
 		why  []string // all of them are in the reason
+		not  string   // is not in the reason
 	}{
 		{name: "served", e: www, set: good, want: b, ok: true},
 		{name: "served at both addresses", e: two, set: good, want: b, ok: true},
 		{name: "another leaf", e: www, set: func(p *place) { p.set(v4, serving(pair(rsa))) }, want: b,
 			why: []string{v4, "serves " + rsa.Leaf().Short(), "Public 1"}},
+		{name: "another leaf, of a CA that is not known here", e: www, set: func(p *place) { p.set(v4, serving(pair(mine))) }, want: b,
+			why: []string{v4, "serves " + mine.Leaf().Short(), "Private 1"}, not: "chain"},
 		{name: "one of two addresses lags", e: two, want: b,
 			set: func(p *place) { p.set(v4, serving(pair(b))); p.set(v6, serving(pair(foreign))) },
 			why: []string{v6, "other.test"}},
@@ -291,6 +294,9 @@ func TestLook(t *testing.T) {
 					if !strings.Contains(why, s) {
 						t.Errorf("the reason %q does not say %q", why, s)
 					}
+				}
+				if c.not != "" && strings.Contains(why, c.not) {
+					t.Errorf("the reason %q says %q", why, c.not)
 				}
 				p.wg.Wait()
 			})
