@@ -67,15 +67,11 @@ var rows = []*row{
 	&westcnRow,
 }
 
-// Kinds is the table for cmd/certform. A host whose provider was not read yet is
-// not offered: nobody knows whether what it does there leaves the values of
-// others alone (GoDaddy's, for one, replaces them).
+// Kinds is the table for cmd/certform.
 func Kinds() []providers.Kind {
-	var out []providers.Kind
-	for _, r := range rows {
-		if r.proof != compiled {
-			out = append(out, r.kind())
-		}
+	out := make([]providers.Kind, len(rows))
+	for i, r := range rows {
+		out[i] = r.kind()
 	}
 	return out
 }

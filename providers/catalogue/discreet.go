@@ -3,6 +3,7 @@ package catalogue
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/url"
@@ -35,8 +36,10 @@ type lister struct {
 	l libdns.ZoneLister
 }
 
-func discreet(p providers.Provider, secrets []string) providers.Provider {
-	m := masked{p: p.(complete), mask: mask(secrets)}
+// discreet hides secrets; beside are the other arguments, of which one may be the
+// user of HTTP's basic authentication.
+func discreet(p providers.Provider, secrets, beside []string) providers.Provider {
+	m := masked{p: p.(complete), mask: mask(secrets, beside)}
 	if l, ok := p.(libdns.ZoneLister); ok {
 		return &lister{m, l}
 	}
@@ -45,7 +48,7 @@ func discreet(p providers.Provider, secrets []string) providers.Provider {
 
 // mask replaces secrets in every form in which an error may quote them, the
 // longest first. A secret of several parts (name:key) may be quoted in part.
-func mask(secrets []string) *strings.Replacer {
+func mask(secrets, beside []string) *strings.Replacer {
 	var forms []string
 	add := func(s string) {
 		quoted := strconv.Quote(s)
@@ -53,7 +56,15 @@ func mask(secrets []string) *strings.Replacer {
 	}
 	for _, s := range secrets {
 		s = strings.TrimSpace(s)
+		if s == "" {
+			continue
+		}
 		add(s)
+		// A host may say back the header that it was sent (RFC 7617).
+		for _, user := range slices.Concat(beside, secrets, []string{""}) {
+			forms = append(forms, base64.StdEncoding.EncodeToString([]byte(strings.TrimSpace(user)+":"+s)))
+		}
+		forms = append(forms, base64.StdEncoding.EncodeToString([]byte(s)), base64.StdEncoding.EncodeToString([]byte(s+":")))
 		for _, part := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(":,; \n", r) }) {
 			if len(part) >= 12 {
 				add(part)

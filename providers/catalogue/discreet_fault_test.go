@@ -12,7 +12,7 @@ import (
 
 // What an error says of trying again, and its advice, outlive the masking.
 func TestQuietKeepsFaults(t *testing.T) {
-	m := &masked{mask: mask([]string{"canary-token"})}
+	m := &masked{mask: mask([]string{"canary-token"}, nil)}
 	when := time.Now().Add(time.Hour)
 	err := m.quiet(fmt.Errorf("GET /?key=canary-token: %w", world.Hint(world.At(errors.New("too many"), when), "ask for more than canary-token")))
 	at, again := world.RetryAt(err)

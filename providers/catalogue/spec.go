@@ -111,7 +111,13 @@ func (s *spec) Open(ctx context.Context, w *world.World) (providers.Provider, er
 	if err := s.client(p, w); err != nil {
 		return nil, err
 	}
-	return discreet(p, values), nil
+	var beside []string
+	for _, a := range block.Arguments(s) {
+		if !a.Secret && a.Type == "string" {
+			beside = append(beside, s.text(a.Name))
+		}
+	}
+	return discreet(p, values, beside), nil
 }
 
 // client hands over the world's HTTP client where the provider takes one.
