@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -257,8 +258,8 @@ func (d *doctor) clocks() {
 	ahead := d.ahead
 	d.ahead = map[string]time.Duration{}
 	d.mu.Unlock()
-	for host, by := range ahead {
-		name := host
+	for _, host := range slices.Sorted(maps.Keys(ahead)) {
+		by, name := ahead[host], host
 		if u, err := url.Parse("//" + host); err == nil {
 			name = u.Host
 		}
