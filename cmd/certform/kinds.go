@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/certform/certform/providers"
+	"github.com/certform/certform/providers/azure"
 	"github.com/certform/certform/providers/catalogue"
 	"github.com/certform/certform/providers/cloudflare"
 	"github.com/certform/certform/providers/googleclouddns"
@@ -24,6 +25,7 @@ import (
 
 func providerKinds() []providers.Kind {
 	all := append([]providers.Kind{
+		azure.Kind(),
 		cloudflare.Kind(),
 		googleclouddns.Kind(),
 		powerdns.Kind(),
