@@ -54,6 +54,12 @@ type Spec interface {
 // its kind's Quirks say. It is optional.
 type Batcher interface{ Batch() int }
 
+// Viewer is a Spec that may name one of several zones of one name at its account
+// (a split horizon). Blocks of one account and different views write to
+// different zones, and so do not share a writer. It is optional, and for hosts
+// where two writers of one zone lose nothing.
+type Viewer interface{ View() string }
+
 // Kind is one line of the table of DNS providers in cmd/certform.
 type Kind struct {
 	Name    string

@@ -140,7 +140,11 @@ func (z *Zones) lane(address, zone string) (*lane, error) {
 	if l := z.lanes[id]; l != nil {
 		return l, nil
 	}
-	b, release, err := world.Shared(context.Background(), z.w, "dns writer "+h.Kind+" "+h.Spec.Account()+" "+zone,
+	writer := "dns writer " + h.Kind + " " + h.Spec.Account() + " " + zone
+	if v, ok := h.Spec.(Viewer); ok {
+		writer += " " + v.View()
+	}
+	b, release, err := world.Shared(context.Background(), z.w, writer,
 		func(context.Context) (*broker, error) { return newBroker(zone, h.Quirks, h.pace, z.o.Exclusive), nil })
 	if err != nil {
 		return nil, err

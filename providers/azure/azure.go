@@ -92,6 +92,9 @@ func (s *Spec) Account() string {
 	return strings.ToLower(strings.Join([]string{s.base(), s.Subscription}, " "))
 }
 
+// View is the resource group: each may have a zone of the same name.
+func (s *Spec) View() string { return strings.ToLower(s.Group) }
+
 // Open finds the credential; the first token is asked for with the first
 // request.
 func (s *Spec) Open(ctx context.Context, w *world.World) (providers.Provider, error) {

@@ -631,6 +631,42 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// Two resource groups may have a zone of the same name: each gets the value.
+func TestTwins(t *testing.T) {
+	t.Parallel()
+	n := dnstest.New()
+	t.Cleanup(func() { n.Close() })
+	fake := azuretest.New(n, azuretest.Config{Subscription: subscription})
+	endpoint := serve(t, fake)
+	var dns []providers.DNS
+	var values []providers.Value
+	for _, group := range []string{"old", "new"} {
+		fake.AddZone(group, "example.com", armdns.ZoneTypePublic, nil)
+		sp := spec(t, endpoint)
+		sp.Group = group
+		address := "dns.azure." + group
+		dns = append(dns, providers.DNS{Address: address, Kind: "azure", Zones: []string{"example.com"}, Spec: sp, Quirks: azure.Kind().Quirks})
+		values = append(values, providers.Value{Zone: "example.com.", Name: "_acme-challenge.example.com.", Text: "v", Provider: address})
+	}
+	zones := providers.NewZones(opener("secret-canary"), providers.Options{DNS: dns, Zones: []providers.Zone{{
+		Address: "zone.twins", Name: "example.com", DNS: []string{dns[0].Address, dns[1].Address},
+		Nameservers: []string{providertest.Serve(t, fake.TXT)}, MaxWait: 30 * time.Second,
+	}}})
+	t.Cleanup(zones.Close)
+	if err := zones.Present(t.Context(), nil, values); err != nil {
+		t.Fatal(err)
+	}
+	if got := fake.TXT("_acme-challenge.example.com"); !slices.Equal(got, []string{"v", "v"}) {
+		t.Errorf("the two zones have %q", got)
+	}
+	for _, l := range zones.Clean(t.Context(), values) {
+		t.Errorf("%+v", l)
+	}
+	if got := fake.TXT("_acme-challenge.example.com"); len(got) > 0 {
+		t.Errorf("left: %q", got)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	providertest.Arguments(t, &azure.Spec{}, &upstream.Provider{})
 	secret := block.NewSecret("env:S")

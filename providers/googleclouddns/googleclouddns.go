@@ -81,10 +81,18 @@ func (s *Spec) Check() (out []block.Problem) {
 	return out
 }
 
-// Account is the project: Google counts by it.
+// Account is the project: Google counts by it, whoever asks
+// (cloud.google.com/dns/quotas). A project that only the credential names is
+// known by that.
 func (s *Spec) Account() string {
-	return strings.Join([]string{s.Endpoint, s.Project, s.Default, s.Credentials.Ref()}, " ")
+	if s.Project != "" {
+		return s.Endpoint + " " + s.Project
+	}
+	return strings.Join([]string{s.Endpoint, "of", s.Default, s.Credentials.Ref()}, " ")
 }
+
+// View is the managed zone: several may have the same name.
+func (s *Spec) View() string { return s.ManagedZone }
 
 // Open finds the credential, so that a wrong one is known before the first
 // change.

@@ -440,4 +440,18 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%+v: %v", s, s.Check())
 		}
 	}
+	// Google counts by project, whoever asks.
+	for _, c := range []struct {
+		a, b googleclouddns.Spec
+		same bool
+	}{
+		{googleclouddns.Spec{Project: "p", Credentials: secret}, googleclouddns.Spec{Project: "p", Default: "f", ManagedZone: "z"}, true},
+		{googleclouddns.Spec{Project: "p", Credentials: secret}, googleclouddns.Spec{Project: "q", Credentials: secret}, false},
+		{googleclouddns.Spec{Credentials: secret}, googleclouddns.Spec{Credentials: secret, ManagedZone: "z"}, true},
+		{googleclouddns.Spec{Credentials: secret}, googleclouddns.Spec{Default: "f"}, false},
+	} {
+		if same := c.a.Account() == c.b.Account(); same != c.same {
+			t.Errorf("accounts %q and %q", c.a.Account(), c.b.Account())
+		}
+	}
 }

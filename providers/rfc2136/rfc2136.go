@@ -90,6 +90,9 @@ func (s *Spec) Check() (out []block.Problem) {
 // Account is the server.
 func (s *Spec) Account() string { return s.address() }
 
+// View is the key: a server may show who has it another zone of the same name.
+func (s *Spec) View() string { return dns.CanonicalName(s.KeyName) }
+
 // Open resolves the key; nothing is asked yet.
 func (s *Spec) Open(ctx context.Context, w *world.World) (providers.Provider, error) {
 	p := &provider{w: w, server: s.address()}

@@ -99,6 +99,9 @@ func (s *Spec) Account() string {
 	return strings.Join([]string{s.EndpointURL, s.Profile, s.AccessKeyID, s.AssumeRoleARN}, " ")
 }
 
+// View is the hosted zone: several may have the same name.
+func (s *Spec) View() string { return s.HostedZoneID }
+
 // Open finds the credentials, so that a wrong one is known before the first
 // change.
 func (s *Spec) Open(ctx context.Context, w *world.World) (providers.Provider, error) {
