@@ -48,7 +48,7 @@ func Kind() providers.Kind {
 			Source: "learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling: 1,000 writes in five minutes and subscription; " +
 				"learn.microsoft.com/azure/dns/dns-zones-records: etags, least TTL 1, 4,096 characters in a set; " +
 				"one set a request: armdns/recordsets_client.go:83@v1.2.0. " +
-				"Of libdns only the arguments are used: it adds with If-None-Match, so no second value, removes the whole set, and prints records: client.go:104, 132 and 308@v0.5.0"},
+				"Of libdns only the arguments are used: it adds with If-None-Match, so no second value, removes the whole set, and prints records: client.go:96, 120 and 353@v0.5.0"},
 	}
 }
 

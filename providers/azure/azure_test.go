@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -586,6 +587,10 @@ func TestCredentials(t *testing.T) {
 		{about: "the machine", env: machine, want: "managed identity"},
 		{about: "one of the machine's", spec: azure.Spec{ClientID: application}, env: machine, want: "managed identity"},
 		{about: "none of the machine's", spec: azure.Spec{ClientID: tenant}, env: machine, err: "HTTP 400: invalid_request No identity " + tenant},
+		{about: "nothing at all", env: func(t *testing.T, _ *azuretest.Identity) map[string]string {
+			return map[string]string{"PATH": t.TempDir()}
+		},
+			err: "get an access token: DefaultAzureCredential: failed to acquire a token. Attempted credentials: EnvironmentCredential: missing environment variable AZURE_TENANT_ID; ", advice: "give tenant_id, client_id and client_secret"},
 		{about: "an identity service that is away", spec: azure.Spec{Tenant: tenant, ClientID: application, ClientSecret: secret, Authority: "https://127.0.0.1:1"}, secret: "secret-canary",
 			err: "127.0.0.1:1", again: true},
 	} {
@@ -608,7 +613,14 @@ func TestCredentials(t *testing.T) {
 			if p := c.spec.Check(); len(p) > 0 {
 				t.Fatal(p)
 			}
-			p, err := c.spec.Open(t.Context(), opener(c.secret))
+			w := opener(c.secret)
+			w.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if strings.HasPrefix(address, "169.254.") {
+					return nil, errors.New("this is no machine of Azure")
+				}
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}
+			p, err := c.spec.Open(t.Context(), w)
 			if err == nil {
 				err = p.(providers.Changer).Change(t.Context(), "example.com.", one("x", "v"), nil)
 			}

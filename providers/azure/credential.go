@@ -123,6 +123,7 @@ func line(text, secret string) string {
 	if len(secret) > 3 {
 		text = strings.ReplaceAll(text, secret, "(credential)")
 	}
+	text = strings.NewReplacer(":\n\t", ": ", "\n\t", "; ").Replace(text) // the library lists what it tried
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > 600 {
 		text = strings.ToValidUTF8(text[:600], "") + "..."
