@@ -104,7 +104,7 @@ func told(err error) error {
 func HostFault(h *dnstest.Host) func(Fault) {
 	return func(f Fault) {
 		h.FailNext(map[Fault]dnstest.Outcome{
-			TooMany: dnstest.Refuse, Broken: dnstest.Refuse, BrokenLate: dnstest.Fail, LostReply: dnstest.LoseReply,
+			None: dnstest.Done, TooMany: dnstest.Refuse, Broken: dnstest.Refuse, BrokenLate: dnstest.Fail, LostReply: dnstest.LoseReply,
 		}[f])
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certform/certform/orchestrator/cert"
 	"github.com/certform/certform/orchestrator/event"
 	"github.com/certform/certform/orchestrator/world"
 	"github.com/certform/certform/providers"
@@ -39,6 +40,14 @@ type Fixture struct {
 	Fault func(f Fault)
 	// Values larger than that are refused by the host; 0: 255 and more are fine.
 	Largest int
+	// Child is a zone below Zone that the same host holds and the same servers
+	// serve, and to which Zone delegates; "": there is none.
+	Child string
+	// Lacking opens a host with a credential that may not change its records,
+	// and the error says Right: the right or the key that is to be mended. nil:
+	// the host knows no such credential.
+	Lacking providers.Spec
+	Right   string
 }
 
 // Fault is how a call to the host fails.
@@ -50,10 +59,11 @@ const (
 	Broken                  // it fails and nothing was done
 	BrokenLate              // it fails although it was done
 	LostReply               // it was done and the connection broke before the answer
+	None                    // it does not fail: the next fault meets a later call
 )
 
 func (f Fault) String() string {
-	return [...]string{"429 with Retry-After", "5xx, nothing done", "5xx, done", "lost reply"}[f]
+	return [...]string{"429 with Retry-After", "5xx, nothing done", "5xx, done", "lost reply", "none"}[f]
 }
 
 type suite struct {
@@ -67,18 +77,7 @@ func Run(t *testing.T, f Fixture) {
 		f.Nameservers = []string{Serve(t, f.TXT)}
 	}
 	s := &suite{Fixture: f}
-	s.zones = providers.NewZones(f.World, providers.Options{
-		DNS: []providers.DNS{f.DNS},
-		Zones: []providers.Zone{{
-			Address: "zone.test", Name: f.Zone, DNS: []string{f.DNS.Address}, Nameservers: f.Nameservers, MaxWait: 30 * time.Second,
-		}},
-		Say: func(e event.Event) {
-			if e.Kind == event.Retrying {
-				t.Logf("retrying: %v", e.Err)
-			}
-		},
-	})
-	t.Cleanup(s.zones.Close)
+	s.zones = s.open(t, f.DNS)
 	t.Run("rows", func(t *testing.T) {
 		for _, r := range rows {
 			t.Run(r.name, func(t *testing.T) {
@@ -92,6 +91,37 @@ func Run(t *testing.T, f Fixture) {
 			t.Run(fault.String(), func(t *testing.T) { s.faulty(t, fault, fmt.Sprintf("fault%d.%s", fault, f.Zone)) })
 		}
 	}
+	s.zones.Close()
+	f.World.CloseIdle() // who comes next has a writer of his own
+	if f.Fault != nil {
+		for fault := Broken; fault <= LostReply; fault++ {
+			t.Run(fault.String()+", in the middle", func(t *testing.T) { s.middle(t, fault, fmt.Sprintf("middle%d.%s", fault, f.Zone)) })
+		}
+	}
+	if f.Lacking != nil {
+		t.Run("lacking", func(t *testing.T) { s.lacking(t, "lacking."+f.Zone) })
+	}
+}
+
+// open is a run with one dns block.
+func (s *suite) open(t *testing.T, d providers.DNS) *providers.Zones {
+	o := providers.Options{Say: func(e event.Event) {
+		if e.Kind == event.Retrying {
+			t.Logf("retrying: %v", e.Err)
+		}
+	}}
+	d.Zones = nil
+	for i, zone := range []string{s.Zone, s.Child} {
+		if zone == "" {
+			continue
+		}
+		d.Zones = append(d.Zones, zone)
+		o.Zones = append(o.Zones, providers.Zone{
+			Address: fmt.Sprint("zone.test", i), Name: zone, DNS: []string{d.Address}, Nameservers: s.Nameservers, MaxWait: 30 * time.Second,
+		})
+	}
+	o.DNS = []providers.DNS{d}
+	return providers.NewZones(s.World, o)
 }
 
 // rows are what must hold, each at a name of its own.
@@ -147,6 +177,30 @@ var rows = []struct {
 		s.holds(t, deep, "a name three labels below the zone", "deep")
 		s.remove(t, deep, "deep")
 		s.holds(t, deep, "it is gone")
+	}},
+	{"child", func(t *testing.T, s *suite, name string) {
+		if s.Child == "" {
+			t.Skip("this host has no child zone")
+		}
+		below := "www." + s.Child
+		f, err := s.zones.Find(t.Context(), cert.Name{Kind: cert.DNS, Value: below})
+		if err != nil || f.Zone != s.Child+"." {
+			t.Errorf("%s is in zone %q, want %s.: %v", below, f.Zone, s.Child, err)
+		}
+		var wg sync.WaitGroup
+		for _, at := range []string{name, below, s.Child} {
+			wg.Go(func() { s.add(t, at, "at "+at) })
+		}
+		wg.Wait()
+		for _, at := range []string{name, below, s.Child} {
+			s.holds(t, at, "each value is in the zone that its name is in", "at "+at)
+		}
+		s.remove(t, below, "at "+below)
+		s.holds(t, below, "it is gone")
+		s.holds(t, name, "what is in the parent stays", "at "+name)
+		s.remove(t, name, "at "+name)
+		s.remove(t, s.Child, "at "+s.Child)
+		s.holds(t, s.Child, "at the top of the child too")
 	}},
 	{"exact", func(t *testing.T, s *suite, name string) {
 		values := []string{"abc", "abc-", "ABC", `with "quotes" and \ and ; and blanks`}
@@ -209,9 +263,85 @@ func (s *suite) faulty(t *testing.T, f Fault, name string) {
 	s.holds(t, name, "a removal that failed was repeated", "foreign")
 }
 
+// middle adds and removes thirty values in several calls, of which one in the
+// middle fails: what came before it must not be there twice, and what came
+// after it must be there.
+func (s *suite) middle(t *testing.T, f Fault, name string) {
+	d := s.DNS
+	d.Quirks.Batch = min(d.Quirks.Batch, 6)
+	zones := s.open(t, d)
+	defer zones.Close()
+	s.Foreign("h7."+name, "foreign")
+	var values []providers.Value
+	for i := range 30 {
+		values = append(values, s.values(fmt.Sprintf("h%d.%s", i%15, name), []string{fmt.Sprint("value-", i)})...)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s.Fault(None)
+	s.Fault(f)
+	if err := zones.Present(ctx, nil, values); err != nil {
+		t.Errorf("add: %v", err)
+	}
+	for i := range 15 {
+		want := []string{fmt.Sprint("value-", i), fmt.Sprint("value-", i+15)}
+		if i == 7 {
+			want = append(want, "foreign")
+		}
+		s.holds(t, fmt.Sprintf("h%d.%s", i, name), "a call in the middle failed and all are there", want...)
+	}
+	s.Fault(None)
+	s.Fault(f)
+	for _, l := range zones.Clean(ctx, values) {
+		t.Errorf("remove %q: %v", l.Value.Text, l.Err)
+	}
+	for i := range 15 {
+		var want []string
+		if i == 7 {
+			want = append(want, "foreign")
+		}
+		s.holds(t, fmt.Sprintf("h%d.%s", i, name), "a call in the middle failed and all are gone", want...)
+	}
+}
+
+// lacking changes the zone with a credential that may not.
+func (s *suite) lacking(t *testing.T, name string) {
+	d := s.DNS
+	d.Spec = s.Lacking
+	zones := s.open(t, d)
+	defer zones.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	check := func(what string, err error) {
+		t.Helper()
+		if err == nil {
+			t.Errorf("%s: a credential without the right is no error", what)
+			return
+		}
+		if said := strings.Join(append(world.Advice(err), err.Error()), "\n"); !strings.Contains(said, s.Right) {
+			t.Errorf("%s: it does not say that %q is lacking: %s", what, s.Right, said)
+		}
+		if _, again := world.RetryAt(err); again {
+			t.Errorf("%s: it would be tried again: %v", what, err)
+		}
+	}
+	s.Foreign(name, "there")
+	check("add", zones.Present(ctx, nil, s.values(name, []string{"one"})))
+	var err error
+	for _, l := range zones.Clean(ctx, s.values(name, []string{"there"})) {
+		err = l.Err
+	}
+	check("remove", err)
+	s.holds(t, name, "nothing was changed", "there")
+}
+
 func (s *suite) values(name string, texts []string) (out []providers.Value) {
+	zone := s.Zone
+	if s.Child != "" && (name == s.Child || strings.HasSuffix(name, "."+s.Child)) {
+		zone = s.Child
+	}
 	for _, text := range texts {
-		out = append(out, providers.Value{Zone: s.Zone + ".", Name: "_acme-challenge." + name + ".", Text: text, Provider: s.DNS.Address})
+		out = append(out, providers.Value{Zone: zone + ".", Name: "_acme-challenge." + name + ".", Text: text, Provider: s.DNS.Address})
 	}
 	return out
 }

@@ -89,6 +89,8 @@ func (f *Faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.next = f.next[1:]
 	f.mu.Unlock()
 	switch fault {
+	case None:
+		f.Handler.ServeHTTP(w, r)
 	case TooMany:
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusTooManyRequests)
