@@ -80,9 +80,10 @@ func TestConformance(t *testing.T) {
 	n := dnstest.New()
 	t.Cleanup(func() { n.Close() })
 	z := n.AddZone("example.com")
-	fake := azuretest.New(n, azuretest.Config{Subscription: subscription, Token: "token-canary", MostInPage: 7, Propagation: 20 * time.Millisecond})
+	fake := azuretest.New(n, azuretest.Config{Subscription: subscription, Token: "token-canary", ReadToken: "reader-canary", MostInPage: 7, Propagation: 20 * time.Millisecond})
 	fake.AddZone("inside", "example.com", armdns.ZoneTypePrivate, nil)
 	fake.AddZone("outside", "example.com", armdns.ZoneTypePublic, z)
+	fake.AddZone("outside", "child.example.com", armdns.ZoneTypePublic, n.AddZone("child.example.com", z.Servers()...))
 	faulty := &providertest.Faulty{Handler: fake, Only: func(r *http.Request) bool { return r.Method != http.MethodGet }}
 	addr, err := n.ServeLoopback(z.Servers()[0], "127.0.0.1:0")
 	if err != nil {
@@ -90,9 +91,16 @@ func TestConformance(t *testing.T) {
 	}
 	q := azure.Kind().Quirks
 	q.PerSecond = 0
+	whole := spec(t, serve(t, faulty))
+	reader := *whole
+	limited := identity("secret-canary")
+	limited.Token = "reader-canary"
+	reader.Authority, reader.CAFile = identify(t, limited)
 	providertest.Run(t, providertest.Fixture{
-		World: opener("secret-canary"), Zone: "example.com", Nameservers: []string{addr.String()}, TXT: fake.TXT, Fault: faulty.Next,
-		DNS: providers.DNS{Address: "dns.azure.m", Kind: "azure", Zones: []string{"example.com"}, Spec: spec(t, serve(t, faulty)), Quirks: q},
+		World: opener("secret-canary"), Zone: "example.com", Child: "child.example.com",
+		Lacking: &reader, Right: "Microsoft.Network/dnsZones/TXT/",
+		Nameservers: []string{addr.String()}, TXT: fake.TXT, Fault: faulty.Next,
+		DNS: providers.DNS{Address: "dns.azure.m", Kind: "azure", Zones: []string{"example.com"}, Spec: whole, Quirks: q},
 		Foreign: func(name, value string) {
 			relative := strings.TrimSuffix(strings.TrimSuffix("_acme-challenge."+name, "example.com"), ".")
 			fake.Put("outside", "example.com", "TXT", relative, azuretest.Values(300, append(fake.TXT("_acme-challenge."+name), value)...))

@@ -140,6 +140,10 @@ const (
 	codeGone      = 81044 // "Record does not exist."
 )
 
-// codesOfToken are those of a token that is malformed, unknown, expired or may
-// not do this; they come with status 400 too.
-var codesOfToken = []int{6003, 6111, 9103, 9106, 9109, 10000, 10001}
+// codeForbidden is "Authentication error": a token that is known and may not do
+// this.
+const codeForbidden = 10000
+
+// codesOfToken are those of a token that is malformed, unknown or expired; they
+// come with status 400 too.
+var codesOfToken = []int{6003, 6111, 9103, 9106, 9109, 10001}

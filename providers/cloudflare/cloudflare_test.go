@@ -42,12 +42,13 @@ func TestConformance(t *testing.T) {
 	n := dnstest.New()
 	t.Cleanup(func() { n.Close() })
 	z := n.AddZone("example.com")
-	fake := cloudflaretest.New(n, cloudflaretest.Config{Token: "canary-env:T", MaxBatch: 40, MostPerPage: 3, Propagation: 20 * time.Millisecond})
+	fake := cloudflaretest.New(n, cloudflaretest.Config{Token: "canary-env:T", ReadToken: "canary-env:R", MaxBatch: 40, MostPerPage: 3, Propagation: 20 * time.Millisecond})
 	for i := range 5 {
 		fake.AddZone(fmt.Sprintf("other%d.test", i), "active", nil)
 	}
 	fake.AddZone("example.com", "pending", nil)
 	id := fake.AddZone("example.com", "active", z)
+	fake.AddZone("child.example.com", "active", n.AddZone("child.example.com", z.Servers()...))
 	faulty := &providertest.Faulty{Handler: fake, Only: func(r *http.Request) bool { return r.Method == http.MethodPost }}
 	addr, err := n.ServeLoopback(z.Servers()[0], "127.0.0.1:0")
 	if err != nil {
@@ -55,11 +56,14 @@ func TestConformance(t *testing.T) {
 	}
 	q := cloudflare.Kind().Quirks
 	q.PerSecond = 0
+	url := serve(t, faulty)
 	var puts atomic.Int32 // rows run in parallel
 	providertest.Run(t, providertest.Fixture{
 		World: opener(), Zone: "example.com", Nameservers: []string{addr.String()}, TXT: fake.TXT, Fault: faulty.Next,
 		DNS: providers.DNS{Address: "dns.cloudflare.m", Kind: "cloudflare", Zones: []string{"example.com"}, Quirks: q,
-			Spec: &cloudflare.Spec{APIToken: block.NewSecret("env:T"), BaseURL: serve(t, faulty)}},
+			Spec: &cloudflare.Spec{APIToken: block.NewSecret("env:T"), BaseURL: url}},
+		Child:   "child.example.com",
+		Lacking: &cloudflare.Spec{APIToken: block.NewSecret("env:R"), BaseURL: url}, Right: "Zone.DNS:Edit",
 		Foreign: func(name, value string) {
 			if puts.Add(1)%2 == 1 {
 				value = `"` + value + `"`

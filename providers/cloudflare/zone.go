@@ -52,8 +52,16 @@ func do[T any](ctx context.Context, c *rest.Client, method, path string, in any)
 		err = fmt.Errorf("%s %s: %w", method, shown, errors.Join(errors.New(out.trouble.String()), providers.ErrRefused))
 	}
 	if err != nil {
-		if t := troubleOf(err); t.has(codesOfToken...) || out.has(codesOfToken...) {
-			err = world.Never(world.Hint(err, "the API token is wrong or has expired, or lacks Zone.DNS:Edit (and Zone.Zone:Read) for this zone"))
+		t := troubleOf(err)
+		switch {
+		case t.has(codeForbidden) || out.has(codeForbidden):
+			right, token := "Zone.DNS:Edit (permission group DNS Write)", "api_token"
+			if strings.HasPrefix(path, "/zones?") {
+				right, token = "Zone.Zone:Read (permission group Zone Read)", "api_token, or the zone_token,"
+			}
+			err = rest.Lacking(err, right, "give the "+token+" that right for this zone; a token that was rolled or removed is refused in the same way")
+		case t.has(codesOfToken...) || out.has(codesOfToken...):
+			err = world.Never(world.Hint(err, "the API token is wrong or has expired; it needs Zone.DNS:Edit and Zone.Zone:Read for this zone"))
 		}
 	}
 	return out, err

@@ -52,9 +52,10 @@ func TestConformance(t *testing.T) {
 	n := dnstest.New()
 	t.Cleanup(func() { n.Close() })
 	z := n.AddZone("example.com")
-	fake := googleclouddnstest.New(n, googleclouddnstest.Config{Project: "p", Token: "canary", MostInPage: 7, Propagation: 20 * time.Millisecond})
+	fake := googleclouddnstest.New(n, googleclouddnstest.Config{Project: "p", Token: "canary-env:T", ReadToken: "canary-env:R", MostInPage: 7, Propagation: 20 * time.Millisecond})
 	fake.AddZone("inside", "example.com", "private", nil)
 	fake.AddZone("outside", "example.com", "public", z)
+	fake.AddZone("child", "child.example.com", "public", n.AddZone("child.example.com", z.Servers()...))
 	faulty := &providertest.Faulty{Handler: fake, Only: func(r *http.Request) bool { return r.Method == http.MethodPost }}
 	addr, err := n.ServeLoopback(z.Servers()[0], "127.0.0.1:0")
 	if err != nil {
@@ -62,9 +63,14 @@ func TestConformance(t *testing.T) {
 	}
 	q := googleclouddns.Kind().Quirks
 	q.PerSecond = 0
+	whole := spec(serve(t, faulty))
+	reader := *whole
+	reader.AccessToken = block.NewSecret("env:R")
+	w := &world.World{Secret: func(_ context.Context, ref string) (string, error) { return "canary-" + ref, nil }}
 	providertest.Run(t, providertest.Fixture{
-		World: opener("canary"), Zone: "example.com", Nameservers: []string{addr.String()}, TXT: fake.TXT, Fault: faulty.Next,
-		DNS: providers.DNS{Address: "dns.googleclouddns.m", Kind: "googleclouddns", Zones: []string{"example.com"}, Spec: spec(serve(t, faulty)), Quirks: q},
+		World: w, Zone: "example.com", Nameservers: []string{addr.String()}, TXT: fake.TXT, Fault: faulty.Next,
+		DNS:   providers.DNS{Address: "dns.googleclouddns.m", Kind: "googleclouddns", Zones: []string{"example.com"}, Spec: whole, Quirks: q},
+		Child: "child.example.com", Lacking: &reader, Right: "dns.changes.create",
 		Foreign: func(name, value string) {
 			fake.Put("outside", "_acme-challenge."+name, "TXT", 300, value)
 		},

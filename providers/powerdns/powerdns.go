@@ -102,6 +102,17 @@ func said(body []byte) string {
 	return strings.Join(append([]string{e.Error}, e.Errors...), "; ")
 }
 
+// do makes a request. The one credential of the API may do everything, so a
+// refusal is about the key itself, or about who asks.
+func (p *provider) do(ctx context.Context, method, path string, in, out any) error {
+	err := p.c.Do(ctx, method, path, in, out)
+	var s *rest.Status
+	if errors.As(err, &s) && (s.Code == http.StatusUnauthorized || s.Code == http.StatusForbidden) {
+		return world.Hint(err, "api_token is not the api-key of this server's configuration, or webserver-allow-from there does not let this machine in")
+	}
+	return err
+}
+
 type provider struct {
 	c *rest.Client
 
@@ -141,7 +152,7 @@ func (p *provider) sets(ctx context.Context, zoneName string, names []string) (m
 	path := "/zones/" + url.PathEscape(dns.CanonicalName(zoneName))
 	read := func(query string) (only bool, err error) {
 		var z zone
-		if err := p.c.Do(ctx, http.MethodGet, path+query, nil, &z); err != nil {
+		if err := p.do(ctx, http.MethodGet, path+query, nil, &z); err != nil {
 			return false, err
 		}
 		only = true
@@ -200,7 +211,7 @@ func (p *provider) Change(ctx context.Context, zoneName string, add, del []libdn
 	if len(patch.RRsets) == 0 {
 		return nil
 	}
-	if err := p.c.Do(ctx, http.MethodPatch, "/zones/"+url.PathEscape(dns.CanonicalName(zoneName)), patch, nil); err != nil {
+	if err := p.do(ctx, http.MethodPatch, "/zones/"+url.PathEscape(dns.CanonicalName(zoneName)), patch, nil); err != nil {
 		return err
 	}
 	now, err := p.sets(ctx, zoneName, names)
@@ -284,7 +295,7 @@ func (p *provider) ReadTXT(ctx context.Context, zoneName string, names []string)
 // ListZones lists the zones of the server.
 func (p *provider) ListZones(ctx context.Context) ([]libdns.Zone, error) {
 	var zones []zone
-	if err := p.c.Do(ctx, http.MethodGet, "/zones", nil, &zones); err != nil {
+	if err := p.do(ctx, http.MethodGet, "/zones", nil, &zones); err != nil {
 		return nil, err
 	}
 	out := make([]libdns.Zone, len(zones))

@@ -40,7 +40,7 @@ func front(t *testing.T, target string) (*providertest.Faulty, string) {
 }
 
 func TestServer(t *testing.T) {
-	s := rig.PowerDNS(t, rig.PowerDNSConfig{Zones: []string{"a.test", "b.test"}})
+	s := rig.PowerDNS(t, rig.PowerDNSConfig{Zones: []string{"a.test", "b.test", "c.a.test"}})
 	faulty, url := front(t, s.URL)
 	faulty.Only = func(r *http.Request) bool { return r.Method == http.MethodPatch }
 	spec := &powerdns.Spec{ServerURL: url + "/api/v1/", APIToken: block.NewSecret("env:K")}
@@ -51,8 +51,20 @@ func TestServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Do(t, http.MethodPatch, "/api/v1/servers/localhost/zones/a.test.", map[string]any{"rrsets": []any{map[string]any{
+		"name": "c.a.test.", "type": "NS", "ttl": 60, "changetype": "REPLACE",
+		"records": []any{map[string]any{"content": "ns1.c.a.test.", "disabled": false}},
+	}}})
+	w := &world.World{Secret: func(_ context.Context, ref string) (string, error) {
+		if ref == "env:OTHER" {
+			return "canary", nil
+		}
+		return s.Key, nil
+	}}
 	providertest.Run(t, providertest.Fixture{
-		World: opener(s.Key), Zone: "a.test", Nameservers: []string{s.Addr}, Fault: faulty.Next,
+		World: w, Zone: "a.test", Child: "c.a.test",
+		Lacking: &powerdns.Spec{ServerURL: url, APIToken: block.NewSecret("env:OTHER")}, Right: "api_token",
+		Nameservers: []string{s.Addr}, Fault: faulty.Next,
 		DNS: providers.DNS{Address: "dns.powerdns.m", Kind: "powerdns", Zones: []string{"a.test"}, Spec: spec, Quirks: powerdns.Kind().Quirks},
 		TXT: func(name string) (out []string) {
 			for _, v := range s.TXT(t, name) {

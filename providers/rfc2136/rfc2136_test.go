@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,23 +38,43 @@ func TestConformance(t *testing.T) {
 	n := dnstest.New()
 	t.Cleanup(func() { n.Close() })
 	n.AddKey("certform", "hmac-sha256", secret)
+	n.AddKey("reader", "hmac-sha256", secret)
 	s := n.AddServer("ns1.dns.test", "192.0.2.1")
 	z := n.AddZone("example.com", s)
+	z.Allow(dnstest.Allow{Keys: []string{"certform"}})
+	n.AddZone("child.example.com", s)
 	w := providertest.World(n)
 	w.Secret = secrets(secret)
-	var broken atomic.Bool
+	var mu sync.Mutex
+	var next []providertest.Fault
 	s.SetHook(func(q dnstest.Query) dnstest.Fault {
-		if q.Msg.Opcode == dns.OpcodeUpdate && broken.Swap(false) {
-			return dnstest.ServFail
+		mu.Lock()
+		defer mu.Unlock()
+		if q.Msg.Opcode != dns.OpcodeUpdate || len(next) == 0 {
+			return dnstest.None
 		}
-		return dnstest.None
+		fault := next[0]
+		next = next[1:]
+		if fault == providertest.None {
+			return dnstest.None
+		}
+		return dnstest.ServFail
 	})
+	signed := func(key string) *rfc2136.Spec {
+		return &rfc2136.Spec{Server: "192.0.2.1", KeyName: key, KeyAlg: "hmac-sha256", Key: block.NewSecret("env:K")}
+	}
 	providertest.Run(t, providertest.Fixture{
 		World: w, Zone: "example.com", Nameservers: []string{"192.0.2.1:53"},
-		DNS:     blockOf(&rfc2136.Spec{Server: "192.0.2.1", KeyName: "certform", KeyAlg: "hmac-sha256", Key: block.NewSecret("env:K")}, "example.com"),
+		DNS:     blockOf(signed("certform"), "example.com"),
+		Child:   "child.example.com",
+		Lacking: signed("reader"), Right: "the key reader",
 		TXT:     n.TXT,
 		Foreign: func(name, value string) { z.Add("_acme-challenge." + name + `. TXT "` + value + `"`) },
-		Fault:   func(providertest.Fault) { broken.Store(true) },
+		Fault: func(f providertest.Fault) {
+			mu.Lock()
+			defer mu.Unlock()
+			next = append(next, f)
+		},
 	})
 }
 
@@ -67,20 +86,28 @@ func TestServers(t *testing.T) {
 		start func(t *testing.T) *rig.Nameserver
 	}{
 		{"BIND", func(t *testing.T) *rig.Nameserver {
-			return &rig.BIND(t, rig.BINDConfig{Zones: []string{"a.test"}}).Nameserver
+			return &rig.BIND(t, rig.BINDConfig{Zones: []string{"a.test", "c.a.test"}}).Nameserver
 		}},
 		{"Knot", func(t *testing.T) *rig.Nameserver {
-			return &rig.Knot(t, rig.KnotConfig{Zones: []string{"a.test"}}).Nameserver
+			return &rig.Knot(t, rig.KnotConfig{Zones: []string{"a.test", "c.a.test"}}).Nameserver
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := c.start(t)
-			w := &world.World{Secret: secrets(s.TSIG.Secret)}
+			s.Add(t, "a.test", "c.a.test. 60 IN NS ns1.c.a.test.")
+			w := &world.World{Secret: func(_ context.Context, ref string) (string, error) {
+				if ref == "env:OTHER" {
+					return secret, nil
+				}
+				return s.TSIG.Secret, nil
+			}}
 			spec := &rfc2136.Spec{Server: s.Addr, KeyName: s.TSIG.Name, KeyAlg: "hmac-sha256", Key: block.NewSecret("env:K")}
 			providertest.Run(t, providertest.Fixture{
-				World: w, Zone: "a.test", DNS: blockOf(spec, "a.test"), Nameservers: []string{s.Addr},
-				TXT: func(name string) []string { return unescaped(s.TXT(t, name)) },
+				World: w, Zone: "a.test", DNS: blockOf(spec, "a.test"), Nameservers: []string{s.Addr}, Child: "c.a.test",
+				Lacking: &rfc2136.Spec{Server: s.Addr, KeyName: s.TSIG.Name, KeyAlg: "hmac-sha256", Key: block.NewSecret("env:OTHER")},
+				Right:   "the TSIG key certform",
+				TXT:     func(name string) []string { return unescaped(s.TXT(t, name)) },
 				Foreign: func(name, value string) {
 					s.Add(t, "a.test", fmt.Sprintf(`_acme-challenge.%s. 60 IN TXT "%s"`, name, value))
 				},

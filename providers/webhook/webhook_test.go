@@ -20,11 +20,12 @@ func TestConformance(t *testing.T) {
 	n := dnstest.New()
 	t.Cleanup(func() { n.Close() })
 	z := n.AddZone("example.com")
-	h := n.NewHost(dnstest.HostConfig{Token: "canary-token", MaxChanges: 20}, z)
+	child := n.AddZone("child.example.com", z.Servers()...)
+	h := n.NewHost(dnstest.HostConfig{Token: "canary-env:T", MaxChanges: 20}, z, child)
 	faulty := &providertest.Faulty{Handler: h.Handler()}
 	server := httptest.NewServer(faulty)
 	t.Cleanup(server.Close)
-	w := &world.World{Secret: func(context.Context, string) (string, error) { return "canary-token", nil }}
+	w := &world.World{Secret: func(_ context.Context, ref string) (string, error) { return "canary-" + ref, nil }}
 	spec := &webhook.Spec{URL: server.URL, Token: block.NewSecret("env:T"), MaxChanges: 20}
 	quirks := webhook.Kind().Quirks
 	quirks.PerSecond = 0 // the suite makes many calls
@@ -34,6 +35,8 @@ func TestConformance(t *testing.T) {
 		TXT:     n.TXT,
 		Foreign: func(name, value string) { z.Add("_acme-challenge." + name + `. TXT "` + value + `"`) },
 		Fault:   faulty.Next,
+		Child:   "child.example.com",
+		Lacking: &webhook.Spec{URL: server.URL, Token: block.NewSecret("env:R"), MaxChanges: 20}, Right: "POST /zones/example.com/changes",
 	})
 	if got := h.Stats().Largest; got > 20 {
 		t.Errorf("%d changes in one call, max_changes is 20", got)

@@ -35,6 +35,7 @@ import (
 type Config struct {
 	Subscription string
 	Token        string        // the access token that is good, and that the identity service gives; "" takes any
+	ReadToken    string        // the access token of somebody who may look and change nothing; "" is none
 	Lacks        []string      // actions that the credential may not take, as Microsoft.Network/dnsZones/TXT/write
 	MostInPage   int           // most things in one answer; 0: 100
 	Rate         float64       // requests a second; 0: no limit
@@ -317,10 +318,11 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, op string) *fault
 	if !ok {
 		return &fault{http.StatusUnauthorized, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."}
 	}
-	if s.config.Token != "" && token != s.config.Token {
+	reader := s.config.ReadToken != "" && token == s.config.ReadToken
+	if s.config.Token != "" && token != s.config.Token && !reader {
 		return &fault{http.StatusUnauthorized, "InvalidAuthenticationToken", "The access token is invalid: " + token}
 	}
-	if slices.Contains(s.config.Lacks, actions[op]) {
+	if slices.Contains(s.config.Lacks, actions[op]) || reader && r.Method != http.MethodGet {
 		return &fault{http.StatusForbidden, "AuthorizationFailed", fmt.Sprintf("The client '3f5c' with object id '3f5c' does not have authorization to perform action '%s' over scope '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.", actions[op], r.URL.Path)}
 	}
 	if s.config.Rate <= 0 {

@@ -32,6 +32,7 @@ import (
 type Config struct {
 	Token       string        // may edit records, and read zones unless ZoneToken is set; "" lets everybody
 	ZoneToken   string        // may only read zones
+	ReadToken   string        // may read zones and records, and change nothing
 	MaxBatch    int           // most records in one batch; 0: 200
 	MostPerPage int           // of any list; 0: what is asked for
 	Rate        float64       // requests a second; 0: no limit
@@ -255,6 +256,10 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, reading bool) err
 		return &fault{400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers"}
 	case token == s.config.ZoneToken:
 		if !reading {
+			return &fault{403, 10000, "Authentication error"}
+		}
+	case token == s.config.ReadToken:
+		if r.Method != http.MethodGet {
 			return &fault{403, 10000, "Authentication error"}
 		}
 	case token != s.config.Token:

@@ -30,6 +30,7 @@ import (
 type Config struct {
 	Project     string
 	Token       string        // the access token that is good; "" takes any
+	ReadToken   string        // the access token of somebody who may look and change nothing; "" is none
 	Lacks       []string      // rights that the credential has not, as dns.changes.create
 	MostInPage  int           // most things in one answer; 0: 100
 	Rate        float64       // requests a second; 0: no limit
@@ -225,7 +226,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // admit checks token, rights and pace.
 func (s *Server) admit(r *http.Request, op string) *fault {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || s.config.Token != "" && token != s.config.Token {
+	reader := s.config.ReadToken != "" && token == s.config.ReadToken
+	if reader && r.Method != http.MethodGet {
+		return &fault{403, "forbidden", "Forbidden"}
+	}
+	if !ok || s.config.Token != "" && token != s.config.Token && !reader {
 		return &fault{401, "authError", "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential."}
 	}
 	for _, right := range rights[op] {
