@@ -168,34 +168,35 @@ func (w *writer) send(ctx context.Context, b *part) error {
 		if errors.As(err, &refused) {
 			return err
 		}
-		return fmt.Errorf("change records: %w", told(err))
+		return fmt.Errorf("change records: %w", told(err, "route53:ChangeResourceRecordSets"))
 	}
 	if w.p.spec.WaitForSync && !(w.removal && w.p.spec.SkipSyncDelete) && out.ChangeInfo != nil {
-		return w.p.insync(ctx, out.ChangeInfo)
+		w.p.insync(ctx, out.ChangeInfo)
 	}
 	return nil
 }
 
-// insync waits until the service says that its servers have the change.
-func (p *provider) insync(ctx context.Context, change *types.ChangeInfo) error {
+// insync waits until the service says that its servers have the change. That is
+// a hint and no more: the change is made, and the servers themselves are asked
+// afterwards, so whoever may not ask here, or waits too long, has lost nothing.
+func (p *provider) insync(ctx context.Context, change *types.ChangeInfo) {
 	ctx, cancel := context.WithTimeout(ctx, max(p.spec.MaxWait, time.Second))
 	defer cancel()
 	for change.Status != types.ChangeStatusInsync {
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
-			return fmt.Errorf("the change is still %s at Route 53", change.Status)
+			return
 		}
-		if err := providers.Pace(ctx); err != nil {
-			return err
+		if providers.Pace(ctx) != nil {
+			return
 		}
 		out, err := p.api.GetChange(ctx, &r53.GetChangeInput{Id: change.Id})
-		if err != nil {
-			return fmt.Errorf("ask for the change: %w", told(err))
+		if err != nil || out.ChangeInfo == nil {
+			return
 		}
 		change = out.ChangeInfo
 	}
-	return nil
 }
 
 // AppendRecords is libdns's own way; the broker uses Change.

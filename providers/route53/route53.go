@@ -29,6 +29,7 @@ import (
 	"github.com/certform/certform/orchestrator/block"
 	"github.com/certform/certform/orchestrator/world"
 	"github.com/certform/certform/providers"
+	"github.com/certform/certform/providers/rest"
 )
 
 const example = `dns "route53" "main" {
@@ -160,15 +161,16 @@ func (s *Spec) Open(ctx context.Context, w *world.World) (providers.Provider, er
 			func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "certform" }))
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return nil, world.Hint(fmt.Errorf("find AWS credentials: %w", told(err)),
+		return nil, world.Hint(fmt.Errorf("find AWS credentials: %w", told(err, "sts:AssumeRole")),
 			"give access_key_id and secret_access_key, a profile, or run where the AWS command line works")
 	}
 	return &provider{api: r53.NewFromConfig(cfg), spec: s, zones: map[string]string{}}, nil
 }
 
 // told is an error of the SDK in fewer words, told apart into those that pass
-// and those that do not.
-func told(err error) error {
+// and those that do not. action is the one that was to be taken, as IAM calls
+// it.
+func told(err error, action string) error {
 	if err == nil {
 		return nil
 	}
@@ -186,10 +188,13 @@ func told(err error) error {
 		short = fmt.Errorf("HTTP %d", answer.HTTPStatusCode())
 	}
 	switch api.ErrorCode() {
-	case "AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken",
+	case "AccessDenied", "AccessDeniedException":
+		return rest.Lacking(short, action,
+			"needed are route53:ChangeResourceRecordSets, ListResourceRecordSets, ListHostedZones, ListHostedZonesByName and GetHostedZone")
+	case "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken",
 		"UnrecognizedClientException", "MissingAuthenticationToken", "InvalidSignatureException", "OptInRequired":
 		return &world.Fault{Err: short, Never: true,
-			Advice: "needed are route53:ChangeResourceRecordSets, ListResourceRecordSets, ListHostedZones, ListHostedZonesByName and GetHostedZone, and a valid key"}
+			Advice: "the key is wrong, has expired, or belongs to another account"}
 	case "NoSuchHostedZone":
 		return world.Never(short)
 	case "InvalidInput", "InvalidDomainName", "ValidationError":

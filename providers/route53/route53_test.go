@@ -57,17 +57,22 @@ func TestStrict(t *testing.T) {
 	n := dnstest.New()
 	t.Cleanup(func() { n.Close() })
 	z := n.AddZone("example.com")
-	fake := route53test.New(n, route53test.Config{KeyID: keyID, Busy: time.Millisecond, Propagation: 20 * time.Millisecond, PageSize: 7})
+	fake := route53test.New(n, route53test.Config{KeyID: keyID, ReadKeyID: "AKIAREADER", Busy: time.Millisecond, Propagation: 20 * time.Millisecond, PageSize: 7})
 	fake.AddZone("ZPRIVATE", "example.com", true, nil)
 	fake.AddZone("ZPUBLIC", "example.com", false, z)
+	fake.AddZone("ZCHILD", "child.example.com", false, n.AddZone("child.example.com", z.Servers()...))
 	faulty := &providertest.Faulty{Handler: fake, Only: func(r *http.Request) bool { return r.Method == http.MethodPost }}
 	addr, err := n.ServeLoopback(z.Servers()[0], "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	held := map[string][]string{}
+	whole := spec(serve(t, faulty))
+	reader := *whole
+	reader.AccessKeyID = "AKIAREADER"
 	providertest.Run(t, providertest.Fixture{
-		World: opener(), Zone: "example.com", DNS: blockOf(spec(serve(t, faulty)), "example.com"),
+		World: opener(), Zone: "example.com", DNS: blockOf(whole, "example.com"),
+		Child: "child.example.com", Lacking: &reader, Right: "route53:ChangeResourceRecordSets",
 		Nameservers: []string{addr.String()}, TXT: fake.TXT, Fault: faulty.Next,
 		Foreign: func(name, value string) {
 			fake.Put("ZPUBLIC", "_acme-challenge."+name, "TXT", 300, append(held[name], value)...)

@@ -44,7 +44,7 @@ func (p *provider) findZone(ctx context.Context, zone string) (string, error) {
 		}
 		out, err := p.api.GetHostedZone(ctx, &r53.GetHostedZoneInput{Id: aws.String(id)})
 		if err != nil {
-			return "", fmt.Errorf("look at hosted zone %s: %w", id, told(err))
+			return "", fmt.Errorf("look at hosted zone %s: %w", id, told(err, "route53:GetHostedZone"))
 		}
 		if plainName(aws.ToString(out.HostedZone.Name)) == zone {
 			return id, nil
@@ -58,7 +58,7 @@ func (p *provider) findZone(ctx context.Context, zone string) (string, error) {
 		}
 		out, err := p.api.ListHostedZonesByName(ctx, in)
 		if err != nil {
-			return "", fmt.Errorf("find hosted zone %s: %w", zone, told(err))
+			return "", fmt.Errorf("find hosted zone %s: %w", zone, told(err, "route53:ListHostedZonesByName"))
 		}
 		same := true
 		for _, z := range out.HostedZones {
@@ -102,7 +102,7 @@ func (p *provider) ListZones(ctx context.Context) ([]libdns.Zone, error) {
 		}
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, told(err)
+			return nil, told(err, "route53:ListHostedZones")
 		}
 		for _, z := range page.HostedZones {
 			one := libdns.Zone{Name: plainName(aws.ToString(z.Name))}
@@ -137,7 +137,7 @@ func (p *provider) read(ctx context.Context, id string, names []string, exactly 
 			HostedZoneId: aws.String(id), StartRecordName: aws.String(names[0]), StartRecordType: types.RRTypeTxt, MaxItems: aws.Int32(size),
 		})
 		if err != nil {
-			return nil, fmt.Errorf("read records: %w", told(err))
+			return nil, fmt.Errorf("read records: %w", told(err, "route53:ListResourceRecordSets"))
 		}
 		last := ""
 		for _, rs := range out.ResourceRecordSets {

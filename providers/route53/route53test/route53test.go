@@ -26,6 +26,7 @@ import (
 // Config is what a Server is like.
 type Config struct {
 	KeyID       string        // the access key that requests must be signed with; "" takes any
+	ReadKeyID   string        // a key of somebody who may look and change nothing
 	Rate        float64       // requests a second and account; 0: no limit
 	Burst       int           // how many it forgives at once
 	Busy        time.Duration // how long a change is being taken: another one in that zone is refused meanwhile
@@ -229,7 +230,11 @@ func (s *Server) admit(r *http.Request) error {
 	if !strings.HasPrefix(auth, "AWS4-HMAC-SHA256 Credential=") || !strings.Contains(auth, "/route53/aws4_request") {
 		return &fault{403, "MissingAuthenticationToken", "Missing Authentication Token"}
 	}
-	if s.config.KeyID != "" && !strings.Contains(auth, "Credential="+s.config.KeyID+"/") {
+	if s.config.ReadKeyID != "" && strings.Contains(auth, "Credential="+s.config.ReadKeyID+"/") {
+		if r.Method == http.MethodPost {
+			return &fault{403, "AccessDenied", "User is not authorized to access this resource"}
+		}
+	} else if s.config.KeyID != "" && !strings.Contains(auth, "Credential="+s.config.KeyID+"/") {
 		return &fault{403, "InvalidClientTokenId", "The security token included in the request is invalid."}
 	}
 	op := r.Method + " " + strings.Split(strings.TrimPrefix(r.URL.Path, api), "/")[0]
