@@ -42,12 +42,12 @@ type batch struct {
 const fewNames = 4
 
 // read is the ids of the TXT records at names (without trailing dot).
-func (p *provider) read(ctx context.Context, id string, names []string) (map[value]string, error) {
+func (p *provider) read(ctx context.Context, id string, names map[string]bool) (map[value]string, error) {
 	path := "/zones/" + url.PathEscape(id) + "/dns_records"
 	queries := []url.Values{{"type": {"TXT"}}}
 	if len(names) <= fewNames {
 		queries = nil
-		for _, name := range names {
+		for name := range names {
 			queries = append(queries, url.Values{"type": {"TXT"}, "name.exact": {name}})
 		}
 	}
@@ -58,7 +58,7 @@ func (p *provider) read(ctx context.Context, id string, names []string) (map[val
 			return nil, fmt.Errorf("read records: %w", err)
 		}
 		for _, r := range found {
-			if v := r.value(); r.Type == "TXT" && slices.Contains(names, v.name) {
+			if v := r.value(); r.Type == "TXT" && names[v.name] {
 				out[v] = r.ID
 			}
 		}
@@ -67,40 +67,52 @@ func (p *provider) read(ctx context.Context, id string, names []string) (map[val
 }
 
 func values(rrs []libdns.RR, zone string) (out []value) {
+	seen := map[value]bool{}
 	for _, rr := range rrs {
 		v := value{strings.TrimSuffix(providers.Absolute(rr.Name, zone), "."), rr.Data}
-		if !slices.Contains(out, v) {
+		if !seen[v] {
 			out = append(out, v)
 		}
+		seen[v] = true
 	}
 	return out
 }
 
-// Change makes additions and removals in one batch. Ids that are not known are
-// looked up first; if the host then says that something is there already, or is
-// not there any more, the names are read and what is left to do is done.
+// Change makes additions and removals in as few batches as the zone's plan
+// allows, each of which is made as a whole or not at all.
 func (p *provider) Change(ctx context.Context, zone string, add, del []libdns.RR) error {
-	id, err := p.zoneID(ctx, zone)
-	if err != nil {
-		return err
-	}
 	adds, dels := values(add, zone), values(del, zone)
-	var names []string
-	for _, v := range slices.Concat(adds, dels) {
-		if !slices.Contains(names, v.name) {
-			names = append(names, v.name)
+	for try := 1; ; try++ {
+		h, err := p.zone(ctx, zone)
+		if err != nil {
+			return err
 		}
+		err = p.change(ctx, h, adds, dels, ttl(add))
+		if !troubleOf(err).has(codeNoZone) || try == 2 {
+			return err
+		}
+		p.forget(zone)
+	}
+}
+
+// change looks up the ids that are not known first. If the host says that
+// something is there already, or is not there any more, the names are read and
+// what is left to do is done.
+func (p *provider) change(ctx context.Context, h held, adds, dels []value, ttl int) (err error) {
+	names := map[string]bool{}
+	for _, v := range slices.Concat(adds, dels) {
+		names[v.name] = true
 	}
 	var have map[value]string // nil: not read
-	if slices.ContainsFunc(dels, func(v value) bool { return p.id(id, v) == "" }) {
-		if have, err = p.read(ctx, id, names); err != nil {
+	if slices.ContainsFunc(dels, func(v value) bool { return p.id(h.id, v) == "" }) {
+		if have, err = p.read(ctx, h.id, names); err != nil {
 			return err
 		}
 	}
 	for try := 0; ; try++ {
 		var b batch
 		for _, v := range dels {
-			ref := p.id(id, v)
+			ref := p.id(h.id, v)
 			if have != nil {
 				ref = have[v]
 			}
@@ -110,18 +122,14 @@ func (p *provider) Change(ctx context.Context, zone string, add, del []libdns.RR
 		}
 		for _, v := range adds {
 			if have[v] == "" {
-				b.Posts = append(b.Posts, record{Type: "TXT", Name: v.name, Content: quoted(v.text), TTL: ttl(add)})
+				b.Posts = append(b.Posts, record{Type: "TXT", Name: v.name, Content: quoted(v.text), TTL: ttl})
 			}
 		}
-		if len(b.Deletes)+len(b.Posts) == 0 {
-			return nil
-		}
-		done, err := do[batchResult](ctx, p.records, http.MethodPost, "/zones/"+url.PathEscape(id)+"/dns_records/batch", b)
+		err := p.send(ctx, h, b)
+		p.learn(h.id, nil, dels) // they are gone, or whatever is known of them may be wrong
 		if err == nil {
-			p.learn(id, done.Result.Posts, dels)
 			return nil
 		}
-		p.learn(id, nil, dels) // whatever is known of them may be wrong
 		said := troubleOf(err)
 		switch {
 		case said.has(codeExists, codeIdentical) && len(b.Posts) == 1 && len(b.Deletes) == 0:
@@ -129,10 +137,28 @@ func (p *provider) Change(ctx context.Context, zone string, add, del []libdns.RR
 		case !said.has(codeExists, codeIdentical, codeGone) || try == 2:
 			return err
 		}
-		if have, err = p.read(ctx, id, names); err != nil {
+		if have, err = p.read(ctx, h.id, names); err != nil {
 			return err
 		}
 	}
+}
+
+// send makes a batch, in parts where it is larger than the plan allows. What
+// was made before a part failed stays, and is found when the change is repeated.
+func (p *provider) send(ctx context.Context, h held, b batch) error {
+	for len(b.Deletes)+len(b.Posts) > 0 {
+		var part batch
+		n := min(h.most, len(b.Deletes))
+		part.Deletes, b.Deletes = b.Deletes[:n], b.Deletes[n:]
+		n = min(h.most-n, len(b.Posts))
+		part.Posts, b.Posts = b.Posts[:n], b.Posts[n:]
+		done, err := do[batchResult](ctx, p.records, http.MethodPost, "/zones/"+url.PathEscape(h.id)+"/dns_records/batch", part)
+		if err != nil {
+			return err
+		}
+		p.learn(h.id, done.Result.Posts, nil)
+	}
+	return nil
 }
 
 type batchResult struct {
@@ -173,15 +199,18 @@ func (p *provider) learn(zone string, posts []record, gone []value) {
 
 // ReadTXT reads the values at names.
 func (p *provider) ReadTXT(ctx context.Context, zone string, names []string) (out []libdns.RR, err error) {
-	id, err := p.zoneID(ctx, zone)
+	h, err := p.zone(ctx, zone)
 	if err != nil {
 		return nil, err
 	}
-	full := make([]string, len(names))
-	for i, n := range names {
-		full[i] = strings.TrimSuffix(providers.Absolute(n, zone), ".")
+	full := map[string]bool{}
+	for _, n := range names {
+		full[strings.TrimSuffix(providers.Absolute(n, zone), ".")] = true
 	}
-	found, err := p.read(ctx, id, full)
+	found, err := p.read(ctx, h.id, full)
+	if troubleOf(err).has(codeNoZone) {
+		p.forget(zone)
+	}
 	if err != nil {
 		return nil, err
 	}

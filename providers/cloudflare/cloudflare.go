@@ -31,8 +31,8 @@ func Kind() providers.Kind {
 		Doc:     "Cloudflare.",
 		Example: example,
 		New:     func() providers.Spec { return &Spec{} },
-		Quirks: providers.Quirks{Batch: 200, PerSecond: 4, MinTTL: time.Minute,
-			Source: "developers.cloudflare.com: 200 records a batch on the free plan, 1,200 requests in five minutes and user, least TTL 60"},
+		Quirks: providers.Quirks{Batch: mostPaid, PerSecond: 3.9, MinTTL: time.Minute,
+			Source: "developers.cloudflare.com: 200 records a batch on the free plan and 3,500 on others, 1,200 requests in five minutes and user, least TTL 60"},
 	}
 }
 
@@ -40,6 +40,7 @@ func Kind() providers.Kind {
 type Spec struct {
 	APIToken  block.Secret `arg:"api_token,required" doc:"An API token (not a global key) with Zone.DNS:Edit for the zones; Zone.Zone:Read too unless zone_token has it."`
 	ZoneToken block.Secret `arg:"zone_token" doc:"A token with Zone.Zone:Read, used to find zones."`
+	User      string       `arg:"user" doc:"Any name for the user whose token this is. Cloudflare counts 1,200 requests in five minutes by user, whatever the token and the zone, and a token does not say whose it is: so all blocks that give the same name, or none, share that. Give tokens of different users different names."`
 	BaseURL   string       `arg:"base_url" default:"https://api.cloudflare.com/client/v4" doc:"Where the API is, for a proxy or a test."`
 }
 
@@ -52,8 +53,14 @@ func (s *Spec) Check() (out []block.Problem) {
 	return out
 }
 
-// Account is the token: Cloudflare counts by user, which only it knows.
-func (s *Spec) Account() string { return s.BaseURL + " " + s.APIToken.Ref() }
+// Account is the user, by whom Cloudflare counts. Its API tells a token with
+// rights for zones nothing of the user behind it (GET /user needs another right,
+// and the owner of a zone is not who made the token), so two tokens are one
+// user's unless the blocks say otherwise.
+func (s *Spec) Account() string { return s.BaseURL + " " + s.User }
+
+// View is the token: two tokens may see two zones of one name.
+func (s *Spec) View() string { return s.APIToken.Ref() }
 
 // Open connects; nothing is asked yet.
 func (s *Spec) Open(ctx context.Context, w *world.World) (providers.Provider, error) {
@@ -72,7 +79,7 @@ func (s *Spec) Open(ctx context.Context, w *world.World) (providers.Provider, er
 	if err != nil {
 		return nil, err
 	}
-	p := &provider{records: with(token), zones: with(token), ids: map[string]string{}, known: map[string]map[value]string{}}
+	p := &provider{records: with(token), zones: with(token), held: map[string]held{}, known: map[string]map[value]string{}}
 	if !s.ZoneToken.Zero() {
 		if token, err = w.Resolve(ctx, s.ZoneToken.Ref()); err != nil {
 			return nil, err
@@ -138,6 +145,7 @@ const (
 	codeExists    = 81057 // "The record already exists."
 	codeIdentical = 81058 // "An identical record already exists."
 	codeGone      = 81044 // "Record does not exist."
+	codeNoZone    = 7003  // "Could not route to /zones/..., perhaps your object identifier is invalid?"
 )
 
 // codeForbidden is "Authentication error": a token that is known and may not do

@@ -182,6 +182,75 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// A batch is as large as the zone's plan allows; a plan that is not known is
+// taken for the free one.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		plan  string
+		posts int
+	}{{"", 3}, {"free", 3}, {"pro", 1}, {"business", 1}, {"enterprise", 1}} {
+		t.Run(c.plan, func(t *testing.T) {
+			s := open(t, cloudflaretest.Config{}, cloudflare.Spec{})
+			s.SetPlan(s.id, c.plan)
+			var rrs []libdns.RR
+			for i := range 450 {
+				rrs = append(rrs, one(fmt.Sprintf("_acme-challenge.h%d", i), "v")...)
+			}
+			for i, step := range [][2][]libdns.RR{{rrs, nil}, {nil, rrs}, {rrs[:225], nil}, {rrs[225:], rrs[:225]}} {
+				before := s.Stats()
+				if err := s.p.Change(t.Context(), "example.com.", step[0], step[1]); err != nil {
+					t.Fatal(err)
+				}
+				after := s.Stats()
+				want := c.posts
+				if i == 2 {
+					want = (c.posts + 1) / 2
+				}
+				if got := after.Calls["POST batch"] - before.Calls["POST batch"]; got != want || after.Refused > 0 {
+					t.Errorf("step %d: %d batches, want %d; %+v", i, got, want, after)
+				}
+			}
+			if a, b := s.TXT("_acme-challenge.h7.example.com"), s.TXT("_acme-challenge.h449.example.com"); len(a) != 0 || len(b) != 1 {
+				t.Errorf("%q and %q", a, b)
+			}
+		})
+	}
+}
+
+// A zone that was removed and added anew has another id.
+func TestZoneIDIsFoundAgain(t *testing.T) {
+	s := open(t, cloudflaretest.Config{}, cloudflare.Spec{})
+	if err := s.p.Change(t.Context(), "example.com.", one("a", "v"), nil); err != nil {
+		t.Fatal(err)
+	}
+	s.Renew(s.id)
+	if err := s.p.Change(t.Context(), "example.com.", one("b", "v"), one("a", "v")); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := s.TXT("a.example.com"), s.TXT("b.example.com"); len(a) != 0 || len(b) != 1 {
+		t.Errorf("%q and %q", a, b)
+	}
+}
+
+// Cloudflare counts by user: all blocks wait at one pace unless they name
+// different users, and each token keeps a writer of its own.
+func TestUserBudget(t *testing.T) {
+	spec := func(token, user string) *cloudflare.Spec {
+		return &cloudflare.Spec{APIToken: block.NewSecret(token), User: user}
+	}
+	if a, b := spec("env:A", ""), spec("env:B", ""); a.Account() != b.Account() || a.View() == b.View() {
+		t.Errorf("two tokens: accounts %q and %q, views %q and %q", a.Account(), b.Account(), a.View(), b.View())
+	}
+	if a, b := spec("env:A", "ann"), spec("env:A", "ben"); a.Account() == b.Account() {
+		t.Error("two users are paced together")
+	}
+	q := cloudflare.Kind().Quirks
+	if most := q.PerSecond*300 + max(q.PerSecond+1, float64(q.Burst)); most > 1200 {
+		t.Errorf("%.0f requests in five minutes, 1,200 are allowed", most)
+	}
+}
+
 // What is there already, and what is gone already, does not stop its batch.
 func TestExisting(t *testing.T) {
 	s := open(t, cloudflaretest.Config{Token: "canary-env:T"}, cloudflare.Spec{})

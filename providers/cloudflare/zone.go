@@ -22,7 +22,7 @@ type provider struct {
 	records, zones *rest.Client
 
 	mu    sync.Mutex
-	ids   map[string]string           // zone id by zone
+	held  map[string]held             // by zone
 	known map[string]map[value]string // record id by zone id and value
 }
 
@@ -102,41 +102,77 @@ type zone struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
 	Status string `json:"status"`
+	Plan   struct {
+		LegacyID string `json:"legacy_id"`
+	} `json:"plan"`
 }
 
-// zoneID finds a zone once. Of several with the name (a second account that
-// waits to take it over) it is the active one.
-func (p *provider) zoneID(ctx context.Context, name string) (string, error) {
+// held is what is remembered of a zone.
+type held struct {
+	id   string
+	most int // records in a batch
+}
+
+// How many records a batch takes (developers.cloudflare.com, "Batch record
+// changes"): on the free plan, and on those that are paid for.
+const (
+	mostFree = 200
+	mostPaid = 3500
+)
+
+// batch is how many records a batch takes; a plan that is not known is taken
+// for the free one.
+func (z zone) batch() int {
+	switch z.Plan.LegacyID {
+	case "pro", "business", "enterprise":
+		return mostPaid
+	}
+	return mostFree
+}
+
+// zone finds a zone once. Of several with the name (a second account that waits
+// to take it over) it is the active one.
+func (p *provider) zone(ctx context.Context, name string) (held, error) {
 	name = strings.TrimSuffix(dns.CanonicalName(name), ".")
 	p.mu.Lock()
-	id := p.ids[name]
+	h, ok := p.held[name]
 	p.mu.Unlock()
-	if id != "" {
-		return id, nil
+	if ok {
+		return h, nil
 	}
 	found, err := all[zone](ctx, p.zones, "/zones", url.Values{"name": {name}}, 50)
 	if err != nil {
-		return "", fmt.Errorf("find zone %s: %w", name, err)
+		return h, fmt.Errorf("find zone %s: %w", name, err)
 	}
 	for _, z := range found {
 		if !strings.EqualFold(z.Name, name) {
 			continue
 		}
-		if id == "" || z.Status == "active" {
-			id = z.ID
+		if h.id == "" || z.Status == "active" {
+			h = held{z.ID, z.batch()}
 		}
 		if z.Status == "active" {
 			break
 		}
 	}
-	if id == "" {
-		return "", world.Never(world.Hint(fmt.Errorf("this token sees no zone %s", name),
+	if h.id == "" {
+		return h, world.Never(world.Hint(fmt.Errorf("this token sees no zone %s", name),
 			"the token needs Zone.Zone:Read for the zone, or give a zone_token that has it"))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ids[name] = id
-	return id, nil
+	p.held[name] = h
+	return h, nil
+}
+
+// forget has a zone found again: who removes it and adds it anew gives it
+// another id.
+func (p *provider) forget(name string) {
+	name = strings.TrimSuffix(dns.CanonicalName(name), ".")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.known, p.held[name].id)
+	delete(p.held, name)
 }
 
 // ListZones lists all zones that the token sees.

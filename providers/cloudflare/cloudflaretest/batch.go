@@ -41,6 +41,9 @@ func (s *Server) batch(zoneID string, r *http.Request) (any, error) {
 	most := s.config.MaxBatch
 	if most == 0 {
 		most = 200
+		if z.plan != "" && z.plan != "free" {
+			most = 3500
+		}
 	}
 	size := len(body.Deletes) + len(body.Posts)
 	if size == 0 || size > most {

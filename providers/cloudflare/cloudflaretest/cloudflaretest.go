@@ -33,7 +33,7 @@ type Config struct {
 	Token       string        // may edit records, and read zones unless ZoneToken is set; "" lets everybody
 	ZoneToken   string        // may only read zones
 	ReadToken   string        // may read zones and records, and change nothing
-	MaxBatch    int           // most records in one batch; 0: 200
+	MaxBatch    int           // most records in one batch; 0: what the zone's plan allows
 	MostPerPage int           // of any list; 0: what is asked for
 	Rate        float64       // requests a second; 0: no limit
 	Burst       int           // how many it forgives at once
@@ -65,6 +65,7 @@ type Server struct {
 
 type zone struct {
 	id, name, status string
+	plan             string
 	records          []*dns.RecordResponse
 	host             *dnstest.Host
 }
@@ -85,6 +86,23 @@ func (s *Server) AddZone(name, status string, z *dnstest.Zone) string {
 	}
 	s.zones = append(s.zones, one)
 	return one.id
+}
+
+// SetPlan puts a zone on a plan: "free", "pro", "business" or "enterprise".
+func (s *Server) SetPlan(zoneID, plan string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.zone(zoneID).plan = plan
+}
+
+// Renew gives a zone another id, as who removes it and adds it anew does, and
+// returns that.
+func (s *Server) Renew(zoneID string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	z := s.zone(zoneID)
+	z.id = s.newID()
+	return z.id
 }
 
 // Put makes a record of somebody else's. content of a TXT record is kept as it
@@ -307,7 +325,7 @@ func (s *Server) listZones(r *http.Request) (any, any, error) {
 	list := []zones.Zone{}
 	for _, z := range s.zones {
 		if name := r.URL.Query().Get("name"); name == "" || name == z.name {
-			list = append(list, zones.Zone{ID: z.id, Name: z.name, Status: zones.ZoneStatus(z.status)})
+			list = append(list, zones.Zone{ID: z.id, Name: z.name, Status: zones.ZoneStatus(z.status), Plan: zones.ZonePlan{LegacyID: z.plan}})
 		}
 	}
 	if n, _ := strconv.Atoi(r.URL.Query().Get("per_page")); n > 50 {
