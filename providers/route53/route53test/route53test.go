@@ -27,6 +27,7 @@ import (
 type Config struct {
 	KeyID       string        // the access key that requests must be signed with; "" takes any
 	ReadKeyID   string        // a key of somebody who may look and change nothing
+	Lacks       []string      // actions that nobody may take, as route53:GetChange
 	Rate        float64       // requests a second and account; 0: no limit
 	Burst       int           // how many it forgives at once
 	Busy        time.Duration // how long a change is being taken: another one in that zone is refused meanwhile
@@ -240,6 +241,9 @@ func (s *Server) admit(r *http.Request) error {
 	op := r.Method + " " + strings.Split(strings.TrimPrefix(r.URL.Path, api), "/")[0]
 	if strings.Contains(r.URL.Path, "/rrset") {
 		op = r.Method + " rrset"
+	}
+	if op == "GET change" && slices.Contains(s.config.Lacks, "route53:GetChange") {
+		return &fault{403, "AccessDenied", "User is not authorized to access this resource"}
 	}
 	s.stats.Calls[op]++
 	s.stats.Total++
