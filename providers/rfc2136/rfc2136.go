@@ -3,7 +3,8 @@
 //
 // All changes of a batch travel in one UPDATE, which the server makes as a
 // whole or not at all. The server is asked directly for what it holds, so no
-// right to transfer the zone is needed.
+// right to transfer the zone is needed. Where several servers take updates, the
+// next one is asked when one does not answer.
 package rfc2136
 
 import (
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/certform/certform/orchestrator/block"
@@ -47,10 +49,11 @@ func Kind() providers.Kind {
 
 // Spec is a block dns "rfc2136".
 type Spec struct {
-	Server  string       `arg:"server,required" doc:"The primary server, as host or host:port."`
-	KeyName string       `arg:"key_name" doc:"Name of the TSIG key; without a key updates are not signed."`
-	KeyAlg  string       `arg:"key_alg" default:"hmac-sha256" doc:"Algorithm of the TSIG key: hmac-sha256, hmac-sha512, hmac-sha384, hmac-sha224 or hmac-sha1."`
-	Key     block.Secret `arg:"key" doc:"The TSIG key, in base64."`
+	Server    string       `arg:"server,required" doc:"The primary server, as host or host:port."`
+	Fallbacks []string     `arg:"fallback_servers" doc:"Other servers that take updates of the same zones: further primaries, or secondaries that forward updates. The next one is asked when one does not answer, and goes on being asked while it does."`
+	KeyName   string       `arg:"key_name" doc:"Name of the TSIG key; without a key updates are not signed."`
+	KeyAlg    string       `arg:"key_alg" default:"hmac-sha256" doc:"Algorithm of the TSIG key: hmac-sha256, hmac-sha512, hmac-sha384, hmac-sha224 or hmac-sha1."`
+	Key       block.Secret `arg:"key" doc:"The TSIG key, in base64."`
 }
 
 var algorithms = map[string]string{
@@ -62,11 +65,20 @@ func (s *Spec) algorithm() string {
 	return algorithms[strings.TrimSuffix(strings.ToLower(s.KeyAlg), ".")]
 }
 
-func (s *Spec) address() string {
-	if _, _, err := net.SplitHostPort(s.Server); err == nil {
-		return s.Server
+func address(server string) string {
+	if _, _, err := net.SplitHostPort(server); err == nil {
+		return server
 	}
-	return net.JoinHostPort(strings.Trim(s.Server, "[]"), "53")
+	return net.JoinHostPort(strings.Trim(server, "[]"), "53")
+}
+
+// addresses is all servers, in the order in which they are asked.
+func (s *Spec) addresses() []string {
+	out := []string{address(s.Server)}
+	for _, f := range s.Fallbacks {
+		out = append(out, address(f))
+	}
+	return out
 }
 
 // Check says what is wrong beyond the types of the arguments.
@@ -84,18 +96,22 @@ func (s *Spec) Check() (out []block.Problem) {
 		out = append(out, block.Problem{Argument: "key_alg", Summary: "Unknown algorithm",
 			Detail: fmt.Sprintf("There is no %q here; known: %s.", s.KeyAlg, strings.Join(known, ", "))})
 	}
+	if i := slices.Index(s.Fallbacks, ""); i >= 0 {
+		out = append(out, block.Problem{Argument: "fallback_servers", Summary: "No server",
+			Detail: fmt.Sprintf("Element %d is empty; each is a host or host:port.", i+1)})
+	}
 	return out
 }
 
-// Account is the server.
-func (s *Spec) Account() string { return s.address() }
+// Account is the primary server.
+func (s *Spec) Account() string { return address(s.Server) }
 
 // View is the key: a server may show who has it another zone of the same name.
 func (s *Spec) View() string { return dns.CanonicalName(s.KeyName) }
 
 // Open resolves the key; nothing is asked yet.
 func (s *Spec) Open(ctx context.Context, w *world.World) (providers.Provider, error) {
-	p := &provider{w: w, server: s.address()}
+	p := &provider{w: w, servers: s.addresses()}
 	if s.Key.Zero() {
 		return p, nil
 	}
@@ -114,7 +130,8 @@ func (s *Spec) Open(ctx context.Context, w *world.World) (providers.Provider, er
 
 type provider struct {
 	w               *world.World
-	server          string
+	servers         []string
+	first           atomic.Int32 // which of them answered last
 	keyName, keyAlg string
 	secrets         map[string]string
 }
@@ -223,15 +240,15 @@ func (p *provider) update(ctx context.Context, zone string, m *dns.Msg) error {
 	if err := providers.Pace(ctx); err != nil {
 		return err
 	}
-	r, err := p.exchange(ctx, m)
+	r, server, err := p.exchange(ctx, m)
 	if err != nil {
-		return fmt.Errorf("update at %s: %w", p.server, err)
+		return fmt.Errorf("update at %w", err)
 	}
 	if r.Rcode == dns.RcodeYXRrset && len(m.Answer) > 0 {
 		return errThere
 	}
 	if err := p.verdict(zone, r); err != nil {
-		return fmt.Errorf("update at %s: %w", p.server, err)
+		return fmt.Errorf("update at %s: %w", server, err)
 	}
 	return nil
 }
@@ -262,12 +279,12 @@ func (p *provider) read(ctx context.Context, zone, rel string) ([]libdns.RR, err
 	name := providers.Absolute(rel, zone)
 	m := new(dns.Msg).SetQuestion(name, dns.TypeTXT)
 	m.RecursionDesired = false
-	r, err := p.exchange(ctx, m)
+	r, server, err := p.exchange(ctx, m)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s for %s: %w", p.server, name, err)
+		return nil, fmt.Errorf("ask for %s: %w", name, err)
 	}
 	if r.Rcode != dns.RcodeSuccess && r.Rcode != dns.RcodeNameError {
-		return nil, fmt.Errorf("ask %s for %s: %w", p.server, name, p.verdict(zone, r))
+		return nil, fmt.Errorf("ask %s for %s: %w", server, name, p.verdict(zone, r))
 	}
 	var out []libdns.RR
 	for _, rr := range r.Answer {
@@ -288,20 +305,57 @@ func (p *provider) DeleteRecords(ctx context.Context, zone string, recs []libdns
 	return providers.DeleteBy(ctx, p, zone, recs)
 }
 
-// exchange sends a message, signed if there is a key: a small one over UDP
-// first, and over TCP what is large, was cut, or got no answer. An update that
-// arrives twice does the same twice.
-func (p *provider) exchange(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
+// exchange sends a message to the server that answered last, or to the next one
+// that answers, and says which. A server of which no answer came may have made
+// an update all the same: where it then shows at the next one too the update
+// finds its values there, and where it does not it is made there.
+func (p *provider) exchange(ctx context.Context, m *dns.Msg) (r *dns.Msg, server string, err error) {
+	first := int(p.first.Load())
+	var silent error
+	for i := range p.servers {
+		n := (first + i) % len(p.servers)
+		server = p.servers[n]
+		wait := mostWait
+		if i+1 < len(p.servers) {
+			wait = nextWait
+		}
+		if r, err = p.ask(ctx, server, m, wait); err == nil {
+			p.first.Store(int32(n))
+			return r, server, nil
+		}
+		err = fmt.Errorf("%s: %w", server, err)
+		if silent != nil {
+			err = fmt.Errorf("%w; at %w", silent, err)
+		}
+		silent = err
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, "", silent
+}
+
+// How long a server is waited for over TCP: the last one, and those after which
+// there is another.
+const (
+	mostWait = 30 * time.Second
+	nextWait = 8 * time.Second
+)
+
+// ask sends a message, signed if there is a key: a small one over UDP first, and
+// over TCP what is large, was cut, or got no answer. An update that arrives
+// twice does the same twice.
+func (p *provider) ask(ctx context.Context, server string, m *dns.Msg, wait time.Duration) (*dns.Msg, error) {
 	if m.Len() <= mostUDP-100 {
-		r, err := p.once(ctx, "udp", m, 3*time.Second)
+		r, err := p.once(ctx, "udp", server, m, 3*time.Second)
 		if err == nil && !r.Truncated || ctx.Err() != nil {
 			return r, err
 		}
 	}
-	return p.once(ctx, "tcp", m, 30*time.Second)
+	return p.once(ctx, "tcp", server, m, wait)
 }
 
-func (p *provider) once(ctx context.Context, network string, m *dns.Msg, wait time.Duration) (*dns.Msg, error) {
+func (p *provider) once(ctx context.Context, network, server string, m *dns.Msg, wait time.Duration) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	m = m.Copy()
@@ -310,7 +364,7 @@ func (p *provider) once(ctx context.Context, network string, m *dns.Msg, wait ti
 	if p.keyName != "" {
 		m.SetTsig(p.keyName, p.keyAlg, 300, time.Now().Unix())
 	}
-	c, err := p.w.DialContext(ctx, network, p.server)
+	c, err := p.w.DialContext(ctx, network, server)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package rfc2136_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -33,49 +35,127 @@ func blockOf(spec *rfc2136.Spec, zone string) providers.DNS {
 	return providers.DNS{Address: "dns.rfc2136.m", Kind: "rfc2136", Zones: []string{zone}, Spec: spec, Quirks: rfc2136.Kind().Quirks}
 }
 
+// With a key, with none, and with a first server whose answers are all lost
+// although it does what it is told.
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	n := dnstest.New()
-	t.Cleanup(func() { n.Close() })
-	n.AddKey("certform", "hmac-sha256", secret)
-	n.AddKey("reader", "hmac-sha256", secret)
-	s := n.AddServer("ns1.dns.test", "192.0.2.1")
-	z := n.AddZone("example.com", s)
-	z.Allow(dnstest.Allow{Keys: []string{"certform"}})
-	n.AddZone("child.example.com", s)
-	w := providertest.World(n)
-	w.Secret = secrets(secret)
-	var mu sync.Mutex
-	var next []providertest.Fault
-	s.SetHook(func(q dnstest.Query) dnstest.Fault {
-		mu.Lock()
-		defer mu.Unlock()
-		if q.Msg.Opcode != dns.OpcodeUpdate || len(next) == 0 {
-			return dnstest.None
-		}
-		fault := next[0]
-		next = next[1:]
-		if fault == providertest.None {
-			return dnstest.None
-		}
-		return dnstest.ServFail
-	})
-	signed := func(key string) *rfc2136.Spec {
-		return &rfc2136.Spec{Server: "192.0.2.1", KeyName: key, KeyAlg: "hmac-sha256", Key: block.NewSecret("env:K")}
+	for _, c := range []struct {
+		about    string
+		unsigned bool
+		deaf     bool
+	}{{about: "signed"}, {about: "unsigned", unsigned: true}, {about: "several servers", deaf: true}} {
+		t.Run(c.about, func(t *testing.T) {
+			t.Parallel()
+			n := dnstest.New()
+			t.Cleanup(func() { n.Close() })
+			n.AddKey("certform", "hmac-sha256", secret)
+			n.AddKey("reader", "hmac-sha256", secret)
+			s1, s2 := n.AddServer("ns1.dns.test", "192.0.2.1"), n.AddServer("ns2.dns.test", "192.0.2.2")
+			z := n.AddZone("example.com", s1, s2)
+			z.Allow(dnstest.Allow{Keys: []string{"certform"}, UnsignedUpdate: c.unsigned})
+			n.AddZone("child.example.com", s1, s2).Allow(dnstest.Allow{Keys: []string{"certform"}, UnsignedUpdate: c.unsigned})
+			faults := &faults{deaf: c.deaf}
+			for _, s := range []*dnstest.Server{s1, s2} {
+				s.SetHook(faults.verdict)
+			}
+			w := providertest.World(n)
+			w.Secret = secrets(secret)
+			w.Dial = faults.dial(w.Dial)
+			spec := func(key string) *rfc2136.Spec {
+				s := &rfc2136.Spec{Server: "192.0.2.1", Fallbacks: []string{"192.0.2.2:53"}}
+				if key != "" {
+					s.KeyName, s.KeyAlg, s.Key = key, "hmac-sha256", block.NewSecret("env:K")
+				}
+				return s
+			}
+			whole := spec("certform")
+			if c.unsigned {
+				whole = spec("")
+			}
+			providertest.Run(t, providertest.Fixture{
+				World: w, Zone: "example.com", Nameservers: []string{"192.0.2.2:53"}, Child: "child.example.com",
+				DNS: blockOf(whole, "example.com"), Lacking: spec("reader"), Right: "the key reader",
+				TXT: n.TXT, Fault: faults.next,
+				Foreign: func(name, value string) { z.Add("_acme-challenge." + name + `. TXT "` + value + `"`) },
+			})
+			if a, b := s1.Stats(), s2.Stats(); a.Transfers+b.Transfers > 0 || a.Updates == 0 || (b.Updates > 0) != c.deaf {
+				t.Errorf("the servers counted %+v and %+v", a, b)
+			}
+		})
 	}
-	providertest.Run(t, providertest.Fixture{
-		World: w, Zone: "example.com", Nameservers: []string{"192.0.2.1:53"},
-		DNS:     blockOf(signed("certform"), "example.com"),
-		Child:   "child.example.com",
-		Lacking: signed("reader"), Right: "the key reader",
-		TXT:     n.TXT,
-		Foreign: func(name, value string) { z.Add("_acme-challenge." + name + `. TXT "` + value + `"`) },
-		Fault: func(f providertest.Fault) {
-			mu.Lock()
-			defer mu.Unlock()
-			next = append(next, f)
-		},
-	})
+}
+
+// faults has updates fail, and answers to them be lost on their way.
+type faults struct {
+	deaf bool // all answers of the first server are lost
+
+	mu    sync.Mutex
+	queue []providertest.Fault
+	lost  int // answers to updates that are still to be lost
+}
+
+func (f *faults) next(fault providertest.Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queue = append(f.queue, fault)
+}
+
+func (f *faults) verdict(q dnstest.Query) dnstest.Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if q.Msg.Opcode != dns.OpcodeUpdate || len(f.queue) == 0 {
+		return dnstest.None
+	}
+	fault := f.queue[0]
+	f.queue = f.queue[1:]
+	switch fault {
+	case providertest.None:
+		return dnstest.None
+	case providertest.BrokenLate, providertest.LostReply: // DNS knows no other way to fail late
+		f.lost++
+		return dnstest.None
+	}
+	return dnstest.ServFail
+}
+
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (f *faults) dial(dial dialer) dialer {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &line{Conn: c, faults: f, deaf: f.deaf && address == "192.0.2.1:53"}, nil
+	}
+}
+
+// line is a connection on which answers are lost.
+type line struct {
+	net.Conn
+	faults *faults
+	deaf   bool
+	update bool
+}
+
+func (l *line) Write(b []byte) (int, error) {
+	m := new(dns.Msg)
+	l.update = m.Unpack(b) == nil && m.Opcode == dns.OpcodeUpdate || len(b) > 2 && m.Unpack(b[2:]) == nil && m.Opcode == dns.OpcodeUpdate
+	return l.Conn.Write(b)
+}
+
+func (l *line) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	l.faults.mu.Lock()
+	defer l.faults.mu.Unlock()
+	if l.update && l.faults.lost > 0 {
+		l.faults.lost--
+		return 0, io.ErrUnexpectedEOF
+	}
+	if l.deaf {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // Real servers, over real sockets.
@@ -224,6 +304,7 @@ func TestCheck(t *testing.T) {
 	providertest.Arguments(t, &rfc2136.Spec{}, &upstream.Provider{})
 	for _, s := range []rfc2136.Spec{
 		{Server: "ns1", KeyName: "k"}, {Server: "ns1", Key: block.NewSecret("env:K")}, {Server: "ns1", KeyAlg: "md5"},
+		{Server: "ns1", Fallbacks: []string{"ns2", ""}},
 	} {
 		if len(s.Check()) != 1 {
 			t.Errorf("%+v: %v", s, s.Check())
@@ -272,5 +353,20 @@ func TestLag(t *testing.T) {
 	defer mu.Unlock()
 	if all := strings.Join(notes, "\n"); !strings.Contains(all, secondary.Addr) || strings.Contains(all, primary.Addr) {
 		t.Errorf("notes %q, want %s named", notes, secondary.Addr)
+	}
+}
+
+// When no server answers all of them are named, and it is tried again.
+func TestNoServerAnswers(t *testing.T) {
+	p, err := (&rfc2136.Spec{Server: "127.0.0.1:1", Fallbacks: []string{"127.0.0.1:2"}}).Open(t.Context(), &world.World{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.(providers.Changer).Change(t.Context(), "a.test.", []libdns.RR{{Name: "x", Type: "TXT", Data: "v"}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "127.0.0.1:1: ") || !strings.Contains(err.Error(), "127.0.0.1:2: ") {
+		t.Errorf("error %v", err)
+	}
+	if _, again := world.RetryAt(err); !again {
+		t.Errorf("it would not be tried again: %v", err)
 	}
 }
