@@ -1,8 +1,11 @@
 // Package powerdns changes zones through the HTTP API of PowerDNS.
 //
-// The API replaces whole sets: a batch reads the sets concerned, and only
-// those, writes them back in one PATCH, and reads them again to see that no
-// other writer came in between.
+// A batch is one PATCH, in one transaction of the server. From 4.9.12 and 5.0.2
+// on the API adds and removes single values (EXTEND, PRUNE), so that what
+// somebody else adds meanwhile stays. An older one replaces whole sets: those
+// concerned, and only those, are read, written back, and read again to see that
+// nobody overwrote ours; what somebody else adds between our reading and our
+// writing is lost there.
 package powerdns
 
 import (
@@ -34,12 +37,13 @@ const example = `dns "powerdns" "main" {
 // Kind is the line of this provider in the table of all.
 func Kind() providers.Kind {
 	return providers.Kind{
-		Name:    "powerdns",
-		Doc:     "PowerDNS Authoritative Server, by its HTTP API.",
+		Name: "powerdns",
+		Doc: "PowerDNS Authoritative Server, by its HTTP API. From 4.9.12 and 5.0.2 on single values are added and removed. An older server can only replace all values at a name: " +
+			"what another program adds there between certform's reading and its writing, some milliseconds, is lost. Where others write TXT values at the same names, take a newer server, dns \"rfc2136\", or a delegation.",
 		Example: example,
 		New:     func() providers.Spec { return &Spec{} },
 		Quirks: providers.Quirks{Replaces: true, Batch: 500,
-			Source: "doc.powerdns.com/authoritative/http-api/zone.html: changetype REPLACE, one PATCH takes many sets"},
+			Source: "doc.powerdns.com/authoritative/http-api/zone.html: changetype REPLACE (EXTEND and PRUNE from 4.9.12 and 5.0.2 on), one PATCH takes many sets"},
 	}
 }
 
@@ -116,8 +120,9 @@ func (p *provider) do(ctx context.Context, method, path string, in, out any) err
 type provider struct {
 	c *rest.Client
 
-	mu    sync.Mutex
-	whole bool // the server is too old to give single sets (before 4.8)
+	mu       sync.Mutex
+	whole    bool // the server is too old to give single sets (before 4.8)
+	replaces bool // it is too old to change single values (before 4.9.12 and 5.0.2)
 }
 
 type zone struct {
@@ -191,30 +196,48 @@ func (p *provider) sets(ctx context.Context, zoneName string, names []string) (m
 
 var errChanged = errors.New("somebody else changed the same records at the same time")
 
-// Change writes the sets concerned with the additions and without the
-// removals, in one PATCH.
+// Change makes all additions and removals in one PATCH.
 func (p *provider) Change(ctx context.Context, zoneName string, add, del []libdns.RR) error {
 	edits := providers.Edits(zoneName, add, del)
 	names := providers.Names(edits)
-	have, err := p.sets(ctx, zoneName, names)
-	if err != nil {
-		return err
-	}
-	var patch struct {
-		RRsets []set `json:"rrsets"`
-	}
-	for _, e := range edits {
-		if s, changed := merge(e, have[e.Name]); changed {
-			patch.RRsets = append(patch.RRsets, s)
+	for try := 1; ; try++ {
+		have, err := p.sets(ctx, zoneName, names)
+		if err != nil {
+			return err
 		}
+		p.mu.Lock()
+		replaces := p.replaces
+		p.mu.Unlock()
+		var patch struct {
+			RRsets []set `json:"rrsets"`
+		}
+		for _, e := range edits {
+			patch.RRsets = append(patch.RRsets, changes(e, have[e.Name], replaces)...)
+		}
+		if len(patch.RRsets) == 0 {
+			return nil
+		}
+		err = p.do(ctx, http.MethodPatch, "/zones/"+url.PathEscape(dns.CanonicalName(zoneName)), patch, nil)
+		var s *rest.Status
+		switch {
+		case err == nil:
+			return p.verify(ctx, zoneName, edits)
+		case replaces || try == 4 || !errors.As(err, &s) || s.Code != http.StatusUnprocessableEntity:
+			return err
+		case strings.Contains(strings.ToLower(s.Said), "changetype"):
+			// "Changetype not understood", "... is not a valid value".
+			p.mu.Lock()
+			p.replaces = true
+			p.mu.Unlock()
+		}
+		// Else the set may have got another TTL meanwhile, which all of its
+		// records must have.
 	}
-	if len(patch.RRsets) == 0 {
-		return nil
-	}
-	if err := p.do(ctx, http.MethodPatch, "/zones/"+url.PathEscape(dns.CanonicalName(zoneName)), patch, nil); err != nil {
-		return err
-	}
-	now, err := p.sets(ctx, zoneName, names)
+}
+
+// verify reads again what was changed.
+func (p *provider) verify(ctx context.Context, zoneName string, edits []providers.Edit) error {
+	now, err := p.sets(ctx, zoneName, providers.Names(edits))
 	if err != nil {
 		return fmt.Errorf("see whether all is there: %w", err)
 	}
@@ -224,6 +247,30 @@ func (p *provider) Change(ctx context.Context, zoneName string, add, del []libdn
 		}
 	}
 	return nil
+}
+
+// changes is what makes an edit of a set: its values one by one, or the whole
+// set where the server can do no better. A set with disabled records is such a
+// one: to change a value in it the server reads it without them, and so would
+// not write them back (pdns/ws-auth.cc, applyPruneOrExtend).
+func changes(e providers.Edit, s set, replaces bool) (out []set) {
+	merged, changed := merge(e, s)
+	if !changed {
+		return nil
+	}
+	if replaces || slices.ContainsFunc(s.Records, func(r record) bool { return r.Disabled }) {
+		return []set{merged}
+	}
+	single := func(how string, from, without []record) {
+		for _, r := range from {
+			if !slices.Contains(without, r) {
+				out = append(out, set{Name: e.Name, Type: "TXT", TTL: merged.TTL, ChangeType: how, Records: []record{r}})
+			}
+		}
+	}
+	single("PRUNE", s.Records, merged.Records)
+	single("EXTEND", merged.Records, s.Records)
+	return out
 }
 
 // merge is a set with its additions and without its removals.
