@@ -54,6 +54,17 @@ type Spec struct {
 	CAFile      string       `arg:"ca_file" doc:"A PEM file of the roots that vouch for the endpoint, instead of the system's."`
 }
 
+// Rebase makes ca_file and gcp_application_default absolute.
+func (s *Spec) Rebase(dir string) {
+	s.CAFile = providers.Rebased(dir, s.CAFile)
+	if !content(s.Default) { // Check has something to say about that
+		s.Default = providers.Rebased(dir, s.Default)
+	}
+}
+
+// content reports whether what should be a path is what a file holds.
+func content(file string) bool { return strings.HasPrefix(strings.TrimSpace(file), "{") }
+
 // Check says what is wrong beyond the types of the arguments.
 func (s *Spec) Check() (out []block.Problem) {
 	var given []string
@@ -70,7 +81,7 @@ func (s *Spec) Check() (out []block.Problem) {
 		out = append(out, block.Problem{Argument: "gcp_access_token", Summary: "No project",
 			Detail: "A token does not say which project it is for: give gcp_project."})
 	}
-	if strings.HasPrefix(strings.TrimSpace(s.Default), "{") {
+	if content(s.Default) {
 		out = append(out, block.Problem{Argument: "gcp_application_default", Summary: "Not a file",
 			Detail: `gcp_application_default is the path of a file. Give its content as gcp_credentials = secret("env:NAME").`})
 	}

@@ -56,6 +56,9 @@ type Spec struct {
 	CAFile    string       `arg:"ca_file" doc:"A PEM file of the roots that vouch for the API, instead of the system's."`
 }
 
+// Rebase makes ca_file absolute.
+func (s *Spec) Rebase(dir string) { s.CAFile = providers.Rebased(dir, s.CAFile) }
+
 // Check says what is wrong beyond the types of the arguments.
 func (s *Spec) Check() (out []block.Problem) {
 	if u, err := url.Parse(s.ServerURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
