@@ -22,16 +22,24 @@ type asker struct {
 	w     *world.World
 	room  chan struct{}
 	alive flights[struct{}]
-	// client is for resolvers over HTTPS, made when there is one.
-	client func() (*http.Client, error)
+	roots map[string]string     // PEM file of the roots that vouch for a resolver over HTTPS, by its URL
+	https flights[*http.Client] // for resolvers over HTTPS, by that file
 
 	mu     sync.Mutex
 	stream map[string]bool // servers that answered over TCP when they did not over UDP
 }
 
 func newAsker(w *world.World) *asker {
-	return &asker{w: w, room: make(chan struct{}, 256), stream: map[string]bool{},
-		client: sync.OnceValues(func() (*http.Client, error) { return w.Client(world.HTTP{UserAgent: "certform"}) })}
+	return &asker{w: w, room: make(chan struct{}, 256), stream: map[string]bool{}, roots: map[string]string{}}
+}
+
+// client is for a resolver over HTTPS; those that the same roots vouch for share
+// one.
+func (a *asker) client(ctx context.Context, url string) (*http.Client, error) {
+	file := a.roots[url]
+	return a.https.of(file).do(ctx, func(context.Context) (*http.Client, error) {
+		return a.w.Client(world.HTTP{CAFile: file, UserAgent: "certform"})
+	})
 }
 
 func question(name string, typ uint16, recurse bool) *dns.Msg {
@@ -107,7 +115,7 @@ func (a *asker) once(ctx context.Context, network, addr string, m *dns.Msg, wait
 	var err error
 	if network == "https" {
 		var client *http.Client
-		if client, err = a.client(); err == nil {
+		if client, err = a.client(one, addr); err == nil {
 			r, err = world.ExchangeHTTPS(one, client, addr, m)
 		}
 	} else {

@@ -102,6 +102,7 @@ type Zone struct {
 	DNS         []string      // addresses of the dns blocks that serve it, all of them
 	Nameservers []string      // host or host:port; these are asked instead of those that the delegation names
 	Resolvers   []string      // host or host:port, tcp://host:port, or https://... (RFC 8484), instead of the machine's
+	ResolversCA string        // PEM file of the roots that vouch for https:// resolvers; "": the system's
 	MaxWait     time.Duration // for propagation
 	MaxValues   int           // how many TXT values may be at one name at a time; 0: as many as come
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -136,15 +138,24 @@ func TestResolvers(t *testing.T) {
 	}))
 	defer web.Close()
 	at, _ := url.Parse(web.URL)
+	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}))
+	pool.AppendCertsFromPEM(root)
+	caFile := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(caFile, root, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		resolver, mode, network, warn string
+		caFile                        string
 	}{
 		{resolver: addr.String(), network: "udp"},
 		{resolver: "udp://" + addr.String(), network: "udp"},
 		{resolver: "tcp://" + addr.String(), network: "tcp"},
 		{resolver: "https://" + at.Host + "/dns-query", network: "https"},
+		{resolver: "https://" + at.Host + "/dns-query", mode: "ca_file", network: "https", caFile: caFile},
+		{resolver: "https://" + at.Host + "/dns-query", mode: "no roots", warn: "unknown authority"},
+		{resolver: "https://" + at.Host + "/dns-query", mode: "no file", caFile: caFile + ".not", warn: "read ca_file"},
 		{resolver: "https://" + at.Host + "/dns-query", mode: "503", warn: "HTTP status 503"},
 		{resolver: "https://" + at.Host + "/dns-query", mode: "html", warn: "which is no DNS message"},
 		{resolver: "https://127.0.0.1:1/dns-query", warn: "resolver https://127.0.0.1:1/dns-query does not answer"},
@@ -157,9 +168,12 @@ func TestResolvers(t *testing.T) {
 			w := &world.World{Roots: pool, Lookup: n.LookupHost, Resolvers: func() []string { return []string{"192.0.2.1:53"} }}
 			d := net.Dialer{}
 			w.Dial = d.DialContext
+			if c.caFile != "" || c.mode == "no roots" {
+				w.Roots = x509.NewCertPool()
+			}
 			zones := providers.NewZones(w, providers.Options{
 				DNS:   []providers.DNS{providertest.Memory("dns.m.a", "a", n.NewHost(dnstest.HostConfig{}), "example.com", "example.net")},
-				Zones: []providers.Zone{{Address: "zone.x", Name: "example.com", Resolvers: []string{c.resolver}, Nameservers: []string{"127.0.0.1:1"}}},
+				Zones: []providers.Zone{{Address: "zone.x", Name: "example.com", Resolvers: []string{c.resolver}, ResolversCA: c.caFile, Nameservers: []string{"127.0.0.1:1"}}},
 			})
 			defer zones.Close()
 			f, err := zones.Find(t.Context(), dnsName("c.example.com"))

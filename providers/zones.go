@@ -107,6 +107,11 @@ func NewZones(w *world.World, o Options) *Zones {
 	slices.SortFunc(z.undeclared, func(a, b *host) int { return strings.Compare(a.Address, b.Address) })
 	for i := range o.Zones {
 		z.blocks[canonical(o.Zones[i].Name)] = &o.Zones[i]
+		for _, r := range o.Zones[i].Resolvers {
+			if o.Zones[i].ResolversCA != "" {
+				z.ask.roots[r] = o.Zones[i].ResolversCA
+			}
+		}
 	}
 	return z
 }

@@ -130,6 +130,7 @@ type zoneArgs struct {
 	Name        string        `arg:"name" doc:"The zone; default: the label of the block."`
 	Nameservers []string      `arg:"nameservers" doc:"The servers to ask, instead of those that the delegation names (a split horizon)."`
 	Resolvers   []string      `arg:"resolvers" doc:"The resolvers to ask, instead of this machine's: host or host:port, tcp://host:port (over TCP alone), or https://... (DNS over HTTPS, RFC 8484; with an address, or a name that this machine can look up)."`
+	ResolversCA string        `arg:"resolvers_ca_file" doc:"A PEM file of the roots that vouch for the resolvers over HTTPS, instead of the system's."`
 	MaxWait     time.Duration `arg:"max_wait" doc:"How long a change may take until every server shows it."`
 	MaxValues   int           `arg:"max_values" doc:"How many TXT values may be at one name at a time; more certificates wait their turn. For a name to which many challenges are delegated: with every value the answer grows, beyond some twenty over what resolvers and CAs take, and some hosts keep few. It counts the values of this process. Default: no limit."`
 }
@@ -187,6 +188,7 @@ func (l *loader) decodeZone(i *instance) zoneAt {
 	}
 	out.Nameservers = l.servers(whose, "nameservers", args.Nameservers, body)
 	out.Resolvers = l.resolvers(whose, args.Resolvers, body)
+	out.ResolversCA = absolute(i.dir.path, args.ResolversCA)
 	if a := given(body.Content().Attributes["max_values"], ctx); a != nil && args.MaxValues < 1 && !slices.Contains(unknown, "max_values") {
 		l.report.error(whose, a.Expr.Range(), "Bad max_values", "%d: a name must have room for at least one value.", args.MaxValues)
 	}

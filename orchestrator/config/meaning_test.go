@@ -126,6 +126,7 @@ zone "corp" {
   dns         = [dns.cloudflare.by, dns.rfc2136.inside]
   nameservers = ["10.0.0.1", "ns.corp:5353", "[2001:db8::1]:53"]
   resolvers   = ["10.0.0.2", "tcp://10.0.0.2:5353", "https://dns.corp/dns-query"]
+  resolvers_ca_file = "corp.pem"
   max_wait    = "1h"
   max_values  = 20
 }
@@ -140,7 +141,7 @@ certificate "x" {
 `)
 	zones := []providers.Zone{
 		{Address: "zone.corp", Name: "corp", DNS: []string{`dns.cloudflare.by["eu"]`, `dns.cloudflare.by["us"]`, "dns.rfc2136.inside"},
-			Nameservers: []string{"10.0.0.1", "ns.corp:5353", "[2001:db8::1]:53"}, Resolvers: []string{"10.0.0.2", "tcp://10.0.0.2:5353", "https://dns.corp/dns-query"}, MaxWait: time.Hour, MaxValues: 20},
+			Nameservers: []string{"10.0.0.1", "ns.corp:5353", "[2001:db8::1]:53"}, Resolvers: []string{"10.0.0.2", "tcp://10.0.0.2:5353", "https://dns.corp/dns-query"}, ResolversCA: filepath.Join(c.Dir, "corp.pem"), MaxWait: time.Hour, MaxValues: 20},
 		{Address: `zone.more["a.example"]`, Name: "a.example"},
 		{Address: `zone.more["bücher.example"]`, Name: "xn--bcher-kva.example"},
 	}
