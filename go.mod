@@ -94,7 +94,7 @@ require (
 	github.com/netlify/open-api/v2 v2.40.0 // indirect
 	github.com/oracle/oci-go-sdk/v65 v65.109.2 // indirect
 	github.com/pbergman/provider v1.1.1 // indirect
-	github.com/pquerna/otp v1.5.0 // indirect
+	github.com/pquerna/otp v1.5.0
 	github.com/regfish/regfish-dnsapi-go v0.1.1 // indirect
 	github.com/shopspring/decimal v1.4.0 // indirect
 	github.com/sony/gobreaker v0.5.0 // indirect

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/certform/certform/orchestrator/world"
+	"github.com/libdns/libdns"
 	"github.com/libdns/mailinabox"
 )
 
@@ -58,12 +60,60 @@ func mailinaboxFake() fake {
 	})
 }
 
-// A box that cannot be reached is an error, no panic, so that it is asked again.
+// Each block has a session of its own, logs in again when that has ended, and
+// says so when it cannot.
+func TestMailinaboxSessions(t *testing.T) {
+	type host struct {
+		key    string
+		logins int
+		added  []string
+	}
+	open := func(h *host, password string) *box {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, key, _ := r.BasicAuth()
+			switch {
+			case r.URL.Path == "/login" && key == "right" && len(r.Header.Get("X-Auth-Token")) == 6:
+				h.logins++
+				replyJSON(w, object{"status": "ok", "privileges": []string{"admin"}, "api_key": h.key})
+			case r.URL.Path == "/login":
+				replyJSON(w, object{"status": "invalid", "reason": "Incorrect username or password"})
+			case key != h.key:
+				refuse(w, http.StatusForbidden, "Incorrect username or password")
+			default:
+				h.added = append(h.added, r.URL.Path)
+			}
+		}))
+		t.Cleanup(s.Close)
+		return &box{HTTPClient: s.Client(), Provider: mailinabox.Provider{
+			APIURL: s.URL, EmailAddress: "me@example.com", Password: password, TOTPSecret: "JBSWY3DPEHPK3PXP"}}
+	}
+	a, b := &host{key: "one"}, &host{key: "two"}
+	boxes := []*box{open(a, "right"), open(b, "right")}
+	value := []libdns.Record{libdns.TXT{Name: "@", Text: "v"}}
+	for _, key := range []string{"one", "after the end of the session"} {
+		a.key = key
+		for _, p := range boxes {
+			if out, err := p.AppendRecords(t.Context(), "example.com.", value); err != nil || len(out) != 1 {
+				t.Fatal(out, err)
+			}
+		}
+	}
+	if a.logins != 2 || b.logins != 1 || len(a.added) != 2 || a.added[0] != "/dns/custom/example.com/TXT" {
+		t.Errorf("%+v and %+v", a, b)
+	}
+	_, err := open(a, "canary").AppendRecords(t.Context(), "example.com.", value)
+	if _, again := world.RetryAt(err); err == nil || again || !strings.Contains(err.Error(), "Incorrect username") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("a wrong password: %v", err)
+	}
+}
+
+// A box that cannot be reached is an error, no panic, and is asked again.
 func TestMailinaboxUnreached(t *testing.T) {
 	s := httptest.NewServer(nil)
 	s.Close()
-	p := &unreached{mailinabox.Provider{APIURL: s.URL, EmailAddress: "me@example.com", Password: "x"}}
-	if _, err := p.GetRecords(t.Context(), "example.com."); err != errUnreached {
-		t.Errorf("error %v", err)
+	p := &box{HTTPClient: http.DefaultClient, Provider: mailinabox.Provider{APIURL: s.URL, EmailAddress: "me@example.com", Password: "x"}}
+	_, err := p.GetRecords(t.Context(), "example.com.")
+	if _, again := world.RetryAt(err); err == nil || !again {
+		t.Errorf("error %v, again %v", err, again)
 	}
 }
