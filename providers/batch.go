@@ -41,17 +41,6 @@ func (b *broker) carry(ctx context.Context, ops []*op) {
 }
 
 func (b *broker) make(ctx context.Context, l *link, ops []*op) {
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, l.wait)
-	defer cancel()
-	c := &calling{b: b, l: l, failed: map[*op]error{}}
-	release, err := c.prepare(ctx)
-	if err != nil {
-		c.fail(ops, err)
-	} else {
-		c.change(ctx, ops)
-		release()
-	}
 	var adds, dels []*op
 	for _, o := range ops {
 		if o.del {
@@ -60,19 +49,39 @@ func (b *broker) make(ctx context.Context, l *link, ops []*op) {
 			adds = append(adds, o)
 		}
 	}
-	added := c.settle(adds)
-	if added > 0 {
+	r := adding
+	if len(adds) == 0 {
+		r = removing
+	}
+	// The wait for a turn is no fault of the host's: its time begins after it.
+	ctx, turn := b.pace.ranked(ctx, r)
+	err := turn.pay(ctx)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, l.wait)
+	defer cancel()
+	c := &calling{b: b, l: l, failed: map[*op]error{}}
+	release := func() {}
+	if err == nil {
+		release, err = c.prepare(ctx)
+	}
+	if err != nil {
+		c.fail(ops, err)
+	} else {
+		c.change(ctx, ops)
+		release()
+	}
+	if added := c.settle(adds); added > 0 {
 		l.say(event.Event{Kind: event.Presented, Provider: l.address, Zone: bare(b.zone), N: added, Took: time.Since(began)})
 	}
-	if len(dels) == 0 {
+	if b.quirks.Rolls {
+		if gone := c.settle(dels); gone > 0 {
+			l.say(event.Event{Kind: event.Cleaned, Provider: l.address, Zone: bare(b.zone), N: gone, Took: time.Since(began)})
+		}
 		return
 	}
-	if err == nil && !b.quirks.Rolls {
-		c.look(ctx, dels)
-	}
-	if gone := c.settle(dels); gone > 0 {
-		l.say(event.Event{Kind: event.Cleaned, Provider: l.address, Zone: bare(b.zone), N: gone, Took: time.Since(began)})
-	}
+	taken := slices.DeleteFunc(slices.Clone(dels), func(o *op) bool { return c.failed[o] != nil })
+	c.settle(slices.DeleteFunc(dels, func(o *op) bool { return c.failed[o] == nil }))
+	b.look(l, taken)
 }
 
 // calling is one batch on its way to the host.
@@ -153,70 +162,22 @@ func (c *calling) settle(ops []*op) (n int) {
 		err := c.failed[o]
 		if err == nil {
 			n++
-		} else {
-			verb := "add"
-			if o.del {
-				verb = "remove"
-			}
-			err = fmt.Errorf("%s: zone %s: %s TXT %s: %w", c.l.address, bare(c.b.zone), verb, bare(o.name), err)
 		}
-		c.b.settle(o, err)
+		c.b.settle(o, c.b.named(o, err))
 	}
 	return n
 }
 
-var errStays = errors.New("the host accepted the removal, but the value is still there")
-
-// look reads the removed values again: an accepted removal is not a removal.
-func (c *calling) look(ctx context.Context, dels []*op) {
-	left, err := c.left(ctx, dels)
-	if err == nil && len(left) > 0 {
-		c.change(ctx, left)
-		left, err = c.left(ctx, left)
+// named says of an error what was being done.
+func (b *broker) named(o *op, err error) error {
+	if err == nil {
+		return nil
 	}
-	if err != nil {
-		for _, o := range dels {
-			if c.failed[o] == nil {
-				c.failed[o] = fmt.Errorf("see whether it is gone: %w", err)
-			}
-		}
-		return
+	verb := "add"
+	if o.del {
+		verb = "remove"
 	}
-	for _, o := range left {
-		if c.failed[o] == nil {
-			c.failed[o] = errStays
-		}
-	}
-}
-
-// left is those of dels that went through and are still there.
-func (c *calling) left(ctx context.Context, dels []*op) (left []*op, err error) {
-	var ask []*op
-	for _, o := range dels {
-		if c.failed[o] == nil {
-			ask = append(ask, o)
-		}
-	}
-	if len(ask) == 0 {
-		return nil, nil
-	}
-	have, ok, err := c.read(ctx, ask)
-	if err != nil && ctx.Err() != nil {
-		return nil, err
-	}
-	// Some cannot read a zone because of one record in it that is not ours; DNS
-	// knows as well.
-	ok = ok && err == nil
-	for _, o := range ask {
-		if ok {
-			if have[o.key] {
-				left = append(left, o)
-			}
-		} else if err := c.l.gone(ctx, c.b.zone, o.key); err != nil {
-			c.failed[o] = err
-		}
-	}
-	return left, nil
+	return fmt.Errorf("%s: zone %s: %s TXT %s: %w", o.from.address, bare(b.zone), verb, bare(o.name), err)
 }
 
 // read is the values at the names of ops; ok is false if the provider cannot

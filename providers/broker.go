@@ -36,10 +36,13 @@ type broker struct {
 	owed       int // values whose ticket is done and that are not cleaned yet
 	overdue    bool
 	running    bool
+	busy       bool        // as the account's pace knows it
 	quiet      *time.Timer // runs out when nothing arrived for a while
 	watching   int         // how many wait for the call under way
 	cancel     context.CancelFunc
-	calls      int // numbers the batches
+	removed    []*op              // the host took them, and they are not seen to be gone yet
+	reading    context.CancelFunc // ends the second look at them; nil when there is none
+	calls      int                // numbers the batches
 	wg         sync.WaitGroup
 }
 
@@ -48,6 +51,7 @@ type value struct {
 	wants          map[*Ticket]struct{} // open tickets that present it
 	presenting     int                  // Present calls that have not returned
 	shown          bool                 // the host took it and nobody removed it since
+	seen           bool                 // and every server showed it
 	owed           bool                 // its ticket is done; a Clean should come soon
 	batch          int                  // the batch it went with
 	queued, flying *op
@@ -58,6 +62,10 @@ type op struct {
 	key
 	del     bool
 	from    *link
+	again   bool      // it is removed for the second time
+	looked  bool      // the call is over: it is one of removed
+	shown   bool      // DNS showed it, so that DNS tells when it is gone
+	taken   time.Time // when the host took the removal
 	waiters int
 	done    chan struct{}
 	err     error
@@ -68,6 +76,8 @@ type link struct {
 	address string // of the dns block
 	open    func(context.Context) (Provider, error)
 	gone    func(ctx context.Context, zone string, k key) error // asks DNS; nil when the value is gone
+	vanish  func(zone, batch string, ops []*op, tell func(*op)) // tells of each whose value DNS shows no more
+	delay   func(zone string) time.Duration                     // how long a change took to be shown
 	say     event.Listener
 	wait    time.Duration // how long changes may take with all retries
 	most    int           // how many of our values may be at one name at a time; 0: no limit
@@ -164,13 +174,24 @@ func (b *broker) add(ctx context.Context, l *link, t *Ticket, keys []key) (errs 
 	return errs, batch
 }
 
+// saw notes that every server shows values.
+func (b *broker) saw(keys []key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, k := range keys {
+		if v := b.values[k]; v != nil && v.shown {
+			v.seen = true
+		}
+	}
+}
+
 // doubt makes the next add of a value go to the host again, whatever the
 // broker believes: it was not seen in DNS.
 func (b *broker) doubt(k key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if v := b.values[k]; v != nil {
-		v.shown = false
+		v.shown, v.seen = false, false
 		b.owe(v, false)
 		b.forget(k, v)
 	}
@@ -194,7 +215,9 @@ func (b *broker) del(ctx context.Context, l *link, keys []key) []error {
 			ops[i] = v.queued
 		case v.flying != nil && v.flying.del:
 			ops[i] = v.flying
-			b.watching++
+			if !v.flying.looked {
+				b.watching++
+			}
 		default:
 			ops[i] = b.enqueue(v, k, l, true)
 		}
@@ -243,9 +266,11 @@ func (b *broker) settle(o *op, err error) {
 	if v := b.values[o.key]; v != nil {
 		if v.flying == o {
 			v.flying = nil
-			v.shown = !o.del && err == nil
+			v.shown, v.seen = !o.del && err == nil, false
 			v.batch = b.calls
-			b.watching -= o.waiters
+			if !o.looked {
+				b.watching -= o.waiters
+			}
 		}
 		b.forget(o.key, v)
 	}
@@ -277,6 +302,10 @@ func (b *broker) wait(ctx context.Context, o *op) error {
 		b.unqueue(v)
 		b.forget(o.key, v)
 		b.kick()
+	case v != nil && v.flying == o && o.looked:
+		if o.waiters == 0 {
+			b.seen(o, errUnseen)
+		}
 	case v != nil && v.flying == o:
 		if b.watching--; b.watching == 0 {
 			b.cancel()

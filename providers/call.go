@@ -35,6 +35,7 @@ func (b *broker) attempt(ctx context.Context, l *link, tries int, call func(cont
 	for n := 1; ; n++ {
 		err := b.once(ctx, call)
 		if err == nil {
+			b.pace.moves()
 			return nil
 		}
 		at, again := world.RetryAt(err)
@@ -62,10 +63,14 @@ func (b *broker) attempt(ctx context.Context, l *link, tries int, call func(cont
 // once makes one call at the account's pace, with a deadline, and lives through
 // a panic and through a provider that does not look at its context.
 func (b *broker) once(ctx context.Context, call func(context.Context) error) error {
-	ctx, err := b.pace.paced(ctx)
-	if err != nil {
+	t, ok := ctx.Value(turnKey{}).(*turn)
+	if !ok {
+		ctx, t = b.pace.ranked(ctx, adding)
+	}
+	if err := t.pay(ctx); err != nil {
 		return err
 	}
+	defer t.paid.Store(false)
 	ctx, cancel := context.WithTimeout(ctx, callWait)
 	defer cancel()
 	result := make(chan error, 1)

@@ -70,7 +70,7 @@ func (r *round) report() {
 		}
 		who := r.laggards(late)
 		r.w.mu.Unlock()
-		if n == 0 {
+		if n == 0 || r.gone {
 			continue
 		}
 		r.w.z.o.Say(event.Event{

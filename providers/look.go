@@ -15,7 +15,7 @@ import (
 const (
 	shortest = 50 * time.Millisecond  // between two looks at a server
 	longest  = 600 * time.Millisecond // the same, as long as that is more than a 200th of the wait
-	again    = 50 * time.Millisecond  // until what was seen once is looked at again
+	again    = 25 * time.Millisecond  // until what was seen once is looked at again
 	scouts   = 2                      // names of a batch that are asked until one shows
 	asking   = 32                     // questions at a time to one server
 )
@@ -153,7 +153,7 @@ func (w *watcher) poll(s server, p *poll) {
 // it look closely when it should come.
 func (r *round) pause() time.Duration {
 	passed := time.Since(r.began)
-	p := max(min(passed/16, longest), passed/200, shortest)
+	p := max(min(passed/32, longest), passed/200, shortest)
 	switch early := r.expected*9/10 - passed; {
 	case early > p:
 		p = min(early, longest)
@@ -206,7 +206,7 @@ func (r *round) note(s server, name string, texts []string, err error) (hit bool
 		switch {
 		case !sight.missing[s]:
 			continue
-		case !slices.Contains(texts, k.text):
+		case err != nil || slices.Contains(texts, k.text) == r.gone:
 			absent = true
 			fickle = fickle || sight.once[s]
 			delete(sight.once, s)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,17 +13,34 @@ import (
 	"golang.org/x/time/rate"
 )
 
+// rank is whose turn comes first where several wait for one account's pace:
+// what a certificate waits for, then removals, then a second look at them, for
+// which nobody waits but the end of the run.
+type rank int
+
+const (
+	adding rank = iota
+	removing
+	looking
+	ranks
+)
+
 // pacer is the pace of one account: every zone and every dns block of the
 // account waits at the same one.
 type pacer struct {
 	limit *rate.Limiter
 
-	mu    sync.Mutex
-	until time.Time // the host asked for quiet until then
+	mu      sync.Mutex
+	until   time.Time // the host asked for quiet until then
+	moved   time.Time // when it last took a call
+	waiting [ranks][]chan struct{}
+	busy    int // zones of the account to which something is on its way: nobody looks meanwhile
+	serving bool
+	empty   chan struct{} // holds one: nobody waits any more
 }
 
 func newPacer(q Quirks) *pacer {
-	p := &pacer{limit: rate.NewLimiter(rate.Inf, 1)}
+	p := &pacer{limit: rate.NewLimiter(rate.Inf, 1), empty: make(chan struct{}, 1)}
 	if q.PerSecond > 0 {
 		p.limit = rate.NewLimiter(rate.Limit(q.PerSecond), max(1, cmp.Or(q.Burst, int(math.Ceil(q.PerSecond)))))
 	}
@@ -39,42 +57,151 @@ func (p *pacer) hold(t time.Time) {
 }
 
 // wait returns when one call may be made.
-func (p *pacer) wait(ctx context.Context) error {
+func (p *pacer) wait(ctx context.Context, r rank) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("wait for the account's pace: %w", context.Cause(ctx))
+	}
+	mine := make(chan struct{})
+	p.mu.Lock()
+	if p.limit.Limit() == rate.Inf && time.Until(p.until) <= 0 {
+		p.mu.Unlock()
+		return nil
+	}
+	p.waiting[r] = append(p.waiting[r], mine)
+	p.wake()
+	p.mu.Unlock()
+	select {
+	case <-mine:
+		return nil
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting[r] = slices.DeleteFunc(p.waiting[r], func(c chan struct{}) bool { return c == mine })
+	if p.next() < 0 && p.serving {
+		select {
+		case p.empty <- struct{}{}:
+		default:
+		}
+	}
+	if time.Until(p.until) > 0 {
+		return fmt.Errorf("wait for the host's Retry-After: %w", context.Cause(ctx))
+	}
+	return fmt.Errorf("wait for the account's pace: %w", context.Cause(ctx))
+}
+
+func (p *pacer) moves() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.moved = time.Now()
+}
+
+// work counts the zones to which something is on its way.
+func (p *pacer) work(by int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.busy += by; p.busy == 0 {
+		p.wake()
+	}
+}
+
+// wake sees that somebody gives turns; mu is held.
+func (p *pacer) wake() {
+	if !p.serving && p.next() >= 0 {
+		p.serving = true
+		go p.serve()
+	}
+}
+
+// next is the rank whose turn it is, -1 if nobody waits; mu is held.
+func (p *pacer) next() rank {
+	for r := range ranks {
+		if len(p.waiting[r]) > 0 && (r != looking || p.busy == 0) {
+			return r
+		}
+	}
+	return -1
+}
+
+// serve gives turns until nobody waits. Whose turn it is, is decided when it
+// comes.
+func (p *pacer) serve() {
 	for {
 		p.mu.Lock()
-		until := p.until
-		p.mu.Unlock()
-		pause := time.Until(until)
+		r, pause := p.next(), time.Until(p.until)
+		if r < 0 {
+			p.serving = false
+			select {
+			case <-p.empty:
+			default:
+			}
+			p.mu.Unlock()
+			return
+		}
+		var turn *rate.Reservation
 		if pause <= 0 {
-			break
+			turn = p.limit.Reserve()
+			pause = turn.Delay()
 		}
-		if err := sleep(ctx, pause); err != nil {
-			return fmt.Errorf("wait for the host's Retry-After: %w", err)
+		if turn != nil && pause <= 0 {
+			p.give(r)
+			p.mu.Unlock()
+			continue
 		}
+		p.mu.Unlock()
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-p.empty:
+		}
+		t.Stop()
+		if turn == nil {
+			continue
+		}
+		p.mu.Lock()
+		if r := p.next(); r >= 0 && time.Until(p.until) <= 0 {
+			p.give(r)
+		} else {
+			turn.Cancel()
+		}
+		p.mu.Unlock()
 	}
-	if err := p.limit.Wait(ctx); err != nil {
-		return fmt.Errorf("wait for the account's pace: %w", err)
+}
+
+// give gives the turn to one who waits; mu is held. The first, but of looks the
+// last: DNS is about to tell of what was removed first.
+func (p *pacer) give(r rank) {
+	i := 0
+	if r == looking {
+		i = len(p.waiting[r]) - 1
 	}
-	return nil
+	close(p.waiting[r][i])
+	p.waiting[r] = slices.Delete(p.waiting[r], i, i+1)
 }
 
 type turnKey struct{}
 
-// turn is the pace as a provider sees it: the first call is paid for already.
+// turn is the pace as one call sees it.
 type turn struct {
 	pace *pacer
-	paid atomic.Bool
+	rank rank
+	paid atomic.Bool // the next call was waited for already
 }
 
-// paced waits for the account's pace and returns a context in which Pace
-// knows it.
-func (p *pacer) paced(ctx context.Context) (context.Context, error) {
-	if err := p.wait(ctx); err != nil {
-		return nil, err
+// ranked returns a context whose calls wait for the account's pace as r.
+func (p *pacer) ranked(ctx context.Context, r rank) (context.Context, *turn) {
+	t := &turn{pace: p, rank: r}
+	return context.WithValue(ctx, turnKey{}, t), t
+}
+
+// pay waits until a call may be made, if it was not waited for before.
+func (t *turn) pay(ctx context.Context) error {
+	if t.paid.Load() {
+		return nil
 	}
-	t := &turn{pace: p}
-	t.paid.Store(true)
-	return context.WithValue(ctx, turnKey{}, t), nil
+	err := t.pace.wait(ctx, t.rank)
+	t.paid.Store(err == nil)
+	return err
 }
 
 // Pace waits until the account may make one more call. A Provider that makes
@@ -85,7 +212,7 @@ func Pace(ctx context.Context) error {
 	if !ok || t.paid.Swap(false) {
 		return nil
 	}
-	return t.pace.wait(ctx)
+	return t.pace.wait(ctx, t.rank)
 }
 
 // sleep waits d, or less with the error of ctx.

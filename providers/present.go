@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/certform/certform/orchestrator/world"
 )
@@ -140,8 +141,11 @@ func (z *Zones) present(ctx context.Context, t *Ticket, e *errand) error {
 		return err
 	}
 	err := z.watch(e.zone, e.providers).see(ctx, strings.Join(batches, " "), e.keys)
-	if err != nil && ctx.Err() == nil {
-		for _, l := range lanes {
+	for _, l := range lanes {
+		switch {
+		case err == nil:
+			l.saw(e.keys)
+		case ctx.Err() == nil:
 			for _, k := range e.keys {
 				l.doubt(k)
 			}
@@ -202,6 +206,23 @@ func (z *Zones) Clean(ctx context.Context, values []Value) []Left {
 	lefts := make([][]Left, len(errands))
 	each(errands, func(i int, e *errand) { lefts[i] = z.clean(ctx, e) })
 	return slices.Concat(lefts...)
+}
+
+// Moved is when a host of one of these values last took a call: as long as it
+// takes one after the other, who waits for his turn is not forgotten.
+func (z *Zones) Moved(values []Value) (last time.Time) {
+	for _, v := range values {
+		h := z.hosts[v.Provider]
+		if h == nil {
+			continue
+		}
+		h.pace.mu.Lock()
+		if h.pace.moved.After(last) {
+			last = h.pace.moved
+		}
+		h.pace.mu.Unlock()
+	}
+	return last
 }
 
 func (z *Zones) clean(ctx context.Context, e *errand) (left []Left) {

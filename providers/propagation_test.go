@@ -173,7 +173,7 @@ func TestTwoSightings(t *testing.T) {
 			}
 			total += asked
 		}
-		if total > 4*n+200 {
+		if total > 4*n+400 {
 			t.Errorf("%d questions for %d names", total, n)
 		}
 	})

@@ -17,6 +17,11 @@ func (b *broker) arrival() {
 
 // kick begins a call if one is due and none is under way; mu is held.
 func (b *broker) kick() {
+	busy := b.onWay > 0 || b.after > 0 || b.owed > 0 || len(b.adds)+len(b.dels) > 0
+	if busy != b.busy {
+		b.busy = busy
+		b.pace.work(map[bool]int{true: 1, false: -1}[busy])
+	}
 	if b.running {
 		return
 	}
@@ -50,8 +55,11 @@ func (b *broker) take() []*op {
 		batch = b.ready(limit)
 	}
 	if len(batch) > 0 || len(b.dels) >= limit || b.overdue || b.turns() || b.onWay == 0 && b.after == 0 && b.owed == 0 {
-		room := min(limit-len(batch), len(b.dels))
-		batch = append(batch, b.dels[:room]...)
+		for _, o := range b.dels {
+			if len(batch) < limit && b.values[o.key].flying == nil {
+				batch = append(batch, o)
+			}
+		}
 	}
 	if len(batch) == 0 {
 		return nil
@@ -78,7 +86,7 @@ func (b *broker) ready(limit int) []*op {
 		if len(out) == limit {
 			break
 		}
-		if b.full(at, o) {
+		if b.full(at, o) || b.values[o.key].flying != nil {
 			continue
 		}
 		at[o.name]++

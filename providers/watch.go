@@ -53,6 +53,7 @@ func (z *Zones) watch(zone string, providers []string) *watcher {
 type round struct {
 	w        *watcher
 	batch    string
+	gone     bool // the values are to disappear
 	began    time.Time
 	deadline time.Time
 	expected time.Duration // how long it took last time
@@ -87,7 +88,7 @@ func (w *watcher) see(ctx context.Context, batch string, keys []key) error {
 	if err != nil {
 		return fmt.Errorf("wait until DNS shows the values: %w", err)
 	}
-	r := w.join(batch, servers, keys)
+	r := w.join(batch, servers, keys, false)
 	defer w.leave(r)
 	var errs []error
 	for _, k := range keys {
@@ -104,7 +105,41 @@ func (w *watcher) see(ctx context.Context, batch string, keys []key) error {
 	return distinct(errs)
 }
 
-func (w *watcher) join(batch string, servers []server, keys []key) *round {
+// vanish tells of each value that no server shows any more. It returns when all
+// are told of, or the wait is over, or nobody waits for their removal.
+func (w *watcher) vanish(batch string, ops []*op, tell func(*op)) {
+	ctx, cancel := context.WithTimeout(context.Background(), w.wait)
+	defer cancel()
+	servers, err := w.z.servers(ctx, w.zone)
+	if err != nil {
+		return // the host tells
+	}
+	keys := make([]key, len(ops))
+	for i, o := range ops {
+		keys[i] = o.key
+	}
+	r := w.join(batch, servers, keys, true)
+	defer w.leave(r)
+	for _, o := range ops {
+		s := r.sight(o.key)
+		select {
+		case <-o.done:
+		case <-s.done:
+			if s.err == nil {
+				tell(o)
+			}
+		}
+	}
+}
+
+// usual is how long it took last time until all servers showed a change.
+func (w *watcher) usual() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.expected
+}
+
+func (w *watcher) join(batch string, servers []server, keys []key, gone bool) *round {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.cancel == nil {
@@ -113,7 +148,7 @@ func (w *watcher) join(batch string, servers []server, keys []key) *round {
 	r := w.rounds[batch]
 	if r == nil || !time.Now().Before(r.deadline) {
 		r = &round{
-			w: w, batch: batch, began: time.Now(), deadline: time.Now().Add(w.wait), expected: w.expected, servers: servers,
+			w: w, batch: batch, gone: gone, began: time.Now(), deadline: time.Now().Add(w.wait), expected: w.expected, servers: servers,
 			sights: map[key]*sight{}, names: map[string][]key{}, due: map[server]time.Time{}, said: map[server]string{},
 			skipped: map[server]bool{}, turn: map[server]int{},
 		}
@@ -186,6 +221,9 @@ func (r *round) check(k key, s *sight) {
 		if !other.closed() {
 			return
 		}
+	}
+	if r.gone {
+		return
 	}
 	took := time.Since(r.began)
 	r.w.expected = took

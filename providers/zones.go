@@ -157,7 +157,11 @@ func (z *Zones) lane(address, zone string) (*lane, error) {
 	z.releases = append(z.releases, release)
 	l := &lane{b, &link{
 		address: address, open: h.provider, gone: z.gone, say: z.o.Say,
-		wait: z.patience(h, zone), most: z.most(h, zone),
+		vanish: func(zone, batch string, ops []*op, tell func(*op)) {
+			z.watch(zone, []string{address}).vanish(batch, ops, tell)
+		},
+		delay: func(zone string) time.Duration { return z.watch(zone, []string{address}).usual() },
+		wait:  z.patience(h, zone), most: z.most(h, zone),
 	}}
 	z.lanes[id] = l
 	return l, nil
