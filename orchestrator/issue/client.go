@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/certform/certform/orchestrator/world"
@@ -25,6 +26,9 @@ type client struct {
 
 	dir  flight[directory]
 	acct flight[acme.Account]
+
+	// How long the CA needed last time to judge a challenge, and to sign.
+	judging, signing atomic.Int64
 
 	mu    sync.Mutex
 	fresh map[string]seenOrder

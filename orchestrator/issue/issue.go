@@ -43,6 +43,9 @@ type Job struct {
 	// that it does not offer is left out instead of being an error.
 	Fallback bool
 	Ticket   *providers.Ticket // says to the brokers that this job is on its way; the step ends it
+	// Judged, if not nil, is called when the CA has looked at all that it wants
+	// to look at in DNS, from the step's own goroutine; it may be called again.
+	Judged func()
 	Say      event.Listener
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/certform/certform/orchestrator/cert"
@@ -57,13 +58,13 @@ func (s *session) pursue(ctx context.Context, w *state.Work) error {
 			o, err = s.prove(ctx, w, o, seen.authzs)
 			seen.authzs, ours = nil, true
 		case acme.StatusReady:
-			s.trip.job.Ticket.Done()
+			s.trip.job.judged()
 			o, err = s.finalize(ctx, o)
 			ours = true
 		case acme.StatusProcessing:
 			o, err = s.signed(ctx, o.Location, time.Time{})
 		case acme.StatusValid:
-			s.trip.job.Ticket.Done()
+			s.trip.job.judged()
 			return s.download(ctx, w, o)
 		case acme.StatusInvalid:
 			return s.dead(ctx, o, ours)
@@ -75,6 +76,14 @@ func (s *session) pursue(ctx context.Context, w *state.Work) error {
 		}
 	}
 	return invalidf("%s: the order %s does not come to an end", s.client.host, m.Order)
+}
+
+// judged says that the values in DNS have done their service.
+func (j Job) judged() {
+	j.Ticket.Done()
+	if j.Judged != nil {
+		j.Judged()
+	}
 }
 
 // getOrder reads an order afresh; after is its Retry-After.
@@ -141,7 +150,7 @@ func (s *session) prove(ctx context.Context, w *state.Work, o acme.Order, authzs
 		return now, nil
 	}
 	began := time.Now()
-	o, err = s.settle(ctx, o.Location, after, func(o acme.Order) bool { return o.Status != acme.StatusPending })
+	o, err = s.settle(ctx, o.Location, after, &s.client.judging, func(o acme.Order) bool { return o.Status != acme.StatusPending })
 	if errors.Is(err, errDeadline) {
 		return o, s.stuck(ctx, o)
 	}
@@ -192,16 +201,19 @@ func (s *session) answer(ctx context.Context, authzs []acme.Authorization) (afte
 var errDeadline = errors.New("the CA takes too long")
 
 const (
-	firstPoll = 100 * time.Millisecond
+	firstPoll = 25 * time.Millisecond
 	lastPoll  = 5 * time.Second
 )
 
 // settle polls the order until done says so. One order stands for all its
 // authorizations, however many names it has. The CA's Retry-After is kept,
-// otherwise the pauses grow.
-func (s *session) settle(ctx context.Context, url string, after time.Time, done func(acme.Order) bool) (acme.Order, error) {
-	deadline := time.Now().Add(s.d.Deadline)
-	pause := firstPoll
+// otherwise the pauses grow from how long the CA was seen to need the last time.
+func (s *session) settle(ctx context.Context, url string, after time.Time, usual *atomic.Int64, done func(acme.Order) bool) (acme.Order, error) {
+	began := time.Now()
+	deadline := began.Add(s.d.Deadline)
+	pause := min(max(time.Duration(usual.Load()), firstPoll), lastPoll)
+	// A CA that was done by the first look may be quicker still.
+	early := pause * 3 / 4
 	for {
 		next := time.Now().Add(pause)
 		if after.After(next) {
@@ -212,6 +224,7 @@ func (s *session) settle(ctx context.Context, url string, after time.Time, done 
 		} else if err := sleep(ctx, d); err != nil {
 			return acme.Order{}, fmt.Errorf("%s: read the order: %w", s.client.host, err)
 		}
+		asked := time.Since(began)
 		o, a, err := s.getOrder(ctx, url)
 		if err != nil {
 			if forgotten(err) {
@@ -220,8 +233,10 @@ func (s *session) settle(ctx context.Context, url string, after time.Time, done 
 			return o, err
 		}
 		if done(o) {
+			usual.Store(int64(early))
 			return o, nil
 		}
+		early = asked
 		if !time.Now().Before(deadline) {
 			return o, errDeadline
 		}
@@ -231,7 +246,7 @@ func (s *session) settle(ctx context.Context, url string, after time.Time, done 
 
 // signed polls until the CA has signed, or will not.
 func (s *session) signed(ctx context.Context, url string, after time.Time) (acme.Order, error) {
-	o, err := s.settle(ctx, url, after, func(o acme.Order) bool { return o.Status != acme.StatusProcessing })
+	o, err := s.settle(ctx, url, after, &s.client.signing, func(o acme.Order) bool { return o.Status != acme.StatusProcessing })
 	if errors.Is(err, errDeadline) {
 		err = fmt.Errorf("%s: the CA has not signed the order %s after %s", s.client.host, url, s.d.Deadline)
 	}
