@@ -63,21 +63,43 @@ func (c *cleanup) ended() <-chan struct{} {
 	return c.over
 }
 
-// wait waits for the end, at most CleanupTimeout, and strikes.
+// wait waits for the end, at most CleanupTimeout in which the host takes no
+// call, and strikes.
 func (c *cleanup) wait(rec *state.Record) error {
 	if c == nil {
 		return nil
 	}
-	t := time.AfterFunc(c.e.cleanupTimeout(), c.cancel)
-	select {
-	case <-c.over:
-	case <-c.e.Stop:
-		t.Reset(min(c.e.cleanupTimeout(), grace))
-		<-c.over
-	}
-	t.Stop()
+	c.patiently()
 	c.cancel()
 	return c.strike(rec)
+}
+
+func (c *cleanup) patiently() {
+	since := time.Now()
+	for {
+		t := time.NewTimer(time.Until(since.Add(c.e.cleanupTimeout())))
+		select {
+		case <-c.over:
+			t.Stop()
+			return
+		case <-t.C:
+			if last := c.e.Zones.Moved(providerValues(c.values)); last.After(since) {
+				since = last // a thousand removals at five a second take their time
+				continue
+			}
+			c.cancel()
+		case <-c.e.Stop:
+			t.Reset(min(c.e.cleanupTimeout(), grace))
+			select {
+			case <-c.over:
+			case <-t.C:
+				c.cancel()
+			}
+			t.Stop()
+		}
+		<-c.over
+		return
+	}
 }
 
 // strike takes from the record, once, what is seen to be gone, and returns an

@@ -22,6 +22,7 @@ import (
 	"github.com/certform/certform/orchestrator/state"
 	"github.com/certform/certform/orchestrator/world"
 	"github.com/certform/certform/providers"
+	"golang.org/x/sync/semaphore"
 )
 
 // Engine is everything one configuration is applied with. It is made once,
@@ -109,32 +110,70 @@ func (r Report) Code() int {
 	return code
 }
 
-// Run does all jobs: nearest expiry first, so many at a time. It returns when
-// all are done or given up.
+// Run does all jobs: nearest expiry first and zone by zone, so many at a time.
+// It returns when all are done or given up.
 func (e *Engine) Run(ctx context.Context, jobs []Job) Report {
-	jobs = slices.Clone(jobs)
-	slices.SortStableFunc(jobs, func(a, b Job) int { return expiry(a).Compare(expiry(b)) })
 	limit := e.UnderWay
 	if limit == 0 {
 		limit = 5000
 	}
-	slots := make(chan struct{}, limit)
-	outcomes := make([]Outcome, len(jobs))
+	slots := semaphore.NewWeighted(int64(limit))
+	groups := together(jobs, max(1, limit/4))
+	outcomes := make([]Outcome, 0, len(jobs))
+	for _, group := range groups {
+		outcomes = append(outcomes, make([]Outcome, len(group))...)
+	}
+	n := 0
 	var wg sync.WaitGroup
-	for i, job := range jobs {
-		select {
-		case slots <- struct{}{}:
+	for _, group := range groups {
+		// One that is begun as soon as there is room for it would travel to its
+		// zone alone.
+		held := slots.Acquire(ctx, int64(len(group))) == nil
+		for _, job := range group {
+			into := &outcomes[n]
+			n++
 			wg.Go(func() {
-				defer func() { <-slots }()
-				outcomes[i] = e.One(ctx, job)
+				// Without a slot when ctx has ended, so that each of the rest says
+				// that it was not done.
+				if held {
+					defer slots.Release(1)
+				}
+				*into = e.One(ctx, job)
 			})
-		case <-ctx.Done():
-			// Without a slot, so that each of the rest says that it was not done.
-			wg.Go(func() { outcomes[i] = e.One(ctx, job) })
 		}
 	}
 	wg.Wait()
 	return Report{outcomes}
+}
+
+// together sorts jobs into groups that are begun at once, most jobs at most:
+// those of one zone, since their changes travel together, and the zone first in
+// which a certificate ends first.
+func together(jobs []Job, most int) [][]Job {
+	jobs = slices.Clone(jobs)
+	slices.SortStableFunc(jobs, func(a, b Job) int { return expiry(a).Compare(expiry(b)) })
+	var zones []string
+	in := map[string][]Job{}
+	for _, j := range jobs {
+		zone := j.zone()
+		if in[zone] == nil {
+			zones = append(zones, zone)
+		}
+		in[zone] = append(in[zone], j)
+	}
+	var groups [][]Job
+	for _, zone := range zones {
+		groups = slices.AppendSeq(groups, slices.Chunk(in[zone], most))
+	}
+	return groups
+}
+
+// zone is that of the first name, "" where it is not known.
+func (j Job) zone() string {
+	if len(j.Want.Names) == 0 {
+		return ""
+	}
+	return j.Seen.Names[j.Want.Names[0].Value].Zone
 }
 
 // expiry orders jobs: what has nothing live comes first, then by notAfter.
@@ -313,8 +352,10 @@ func (e *Engine) work(ctx context.Context, j *journal, job Job, say event.Listen
 		}
 		out.Issued = true
 	}
-	if j.gone, err = e.cleaning(ctx, j, j.rec.Owed, say); err != nil {
-		return err
+	if j.gone == nil { // else it began when the CA had looked
+		if j.gone, err = e.cleaning(ctx, j, j.rec.Owed, say); err != nil {
+			return err
+		}
 	}
 	learnt := e.renewalWindow(ctx, j, job.Want, bundle)
 	deliverErr := e.deliver(ctx, j, job, bundle, say, out)

@@ -159,11 +159,18 @@ func (e *Engine) find(ctx context.Context, want plan.Want) ([]providers.Found, e
 // giveUp ends an order that is dead: its values become owed, in the same save
 // that begins the next one.
 func (e *Engine) giveUp(j *journal) {
-	if j.rec.Work == nil {
-		return
+	if j.rec.Work != nil {
+		j.rec.Owe(j.rec.Work.Values...)
+		j.rec.Work = nil
 	}
-	j.rec.Owe(j.rec.Work.Values...)
-	j.rec.Work = nil
+	j.cleaned()
+}
+
+// cleaned waits for a removal that began before its order came to a bad end,
+// and strikes what is gone; what is left is tried again, or named, later.
+func (j *journal) cleaned() {
+	_ = j.gone.wait(j.rec)
+	j.gone = nil
 }
 
 // claim makes sure that the record holds work for this issuer and a key for
@@ -245,7 +252,14 @@ func (e *Engine) steps(ctx context.Context, j *journal, want plan.Want, issuer i
 			return err
 		}
 		g, graced := e.graceful(g)
-		err = issuer.Step(g, j.rec.Work, issue.Job{Names: want.Names, Key: key, Old: old, Ticket: ticket, Say: say, Fallback: fallback})
+		var cleanErr error
+		judged := func() {
+			if j.gone == nil {
+				j.gone, cleanErr = e.cleaning(ctx, j, append(slices.Clone(j.rec.Owed), j.rec.Work.Values...), say)
+			}
+		}
+		err = issuer.Step(g, j.rec.Work, issue.Job{Names: want.Names, Key: key, Old: old, Ticket: ticket, Judged: judged, Say: say, Fallback: fallback})
+		err = errors.Join(err, cleanErr)
 		graced()
 		done()
 		switch {
@@ -322,6 +336,7 @@ func (e *Engine) afterFailedOrder(ctx context.Context, j *journal, err error, sa
 	if errors.As(err, &held) {
 		return err
 	}
+	j.cleaned()
 	values := slices.Clone(j.rec.Owed)
 	if j.rec.Work != nil {
 		values = append(values, j.rec.Work.Values...)
