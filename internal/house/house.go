@@ -5,6 +5,7 @@
 package house
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -41,6 +42,7 @@ import (
 
 // House is the world that certform's processes work on.
 type House struct {
+	batch int // what the host takes in one call
 	Net   *dnstest.Net
 	CA    *acmetest.CA
 	Host  *dnstest.Host
@@ -73,7 +75,7 @@ type Options struct {
 // New builds a house. It must be closed inside the bubble.
 func New(t testing.TB, o Options) *House {
 	t.Helper()
-	h := &House{t: t, Net: dnstest.New(), Sink: sinktest.NewMemory(), Store: memory.New(), living: map[int]bool{}, processes: map[string]*doom.Doom{}, down: map[string]bool{}}
+	h := &House{t: t, batch: cmp.Or(o.Host.MaxChanges, 500), Net: dnstest.New(), Sink: sinktest.NewMemory(), Store: memory.New(), living: map[int]bool{}, processes: map[string]*doom.Doom{}, down: map[string]bool{}}
 	servers := []*dnstest.Server{h.Net.AddServer("ns1.dns.test", "192.0.2.1"), h.Net.AddServer("ns2.dns.test", "192.0.2.2")}
 	if len(o.Zones) == 0 {
 		o.Zones = []string{"example.com"}
@@ -223,7 +225,7 @@ func (h *House) begin(d *doom.Doom, shares bool) (*Process, error) {
 	}
 	z := providers.NewZones(p.World, providers.Options{Say: say, DNS: []providers.DNS{{
 		Address: "dns.host.main", Kind: "host", Zones: zones, Spec: hostSpec{h.Host, p.Doom},
-		Quirks: providers.Quirks{Batch: 500},
+		Quirks: providers.Quirks{Batch: h.batch},
 	}}})
 	deps := issue.Deps{World: p.World, Store: store, Seal: h.Seal, Zones: z, UserAgent: agent}
 	issuers := map[string]issue.Issuer{"issuer.acme.test": issue.NewACME(issue.ACME{Address: "issuer.acme.test", Directory: h.directory, CAA: []string{"ca.test"}}, deps)}

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -168,12 +169,18 @@ func together(jobs []Job, most int) [][]Job {
 	return groups
 }
 
-// zone is that of the first name, "" where it is not known.
+// zone is that of the first name; where nobody asked for it, what the name is
+// under.
 func (j Job) zone() string {
 	if len(j.Want.Names) == 0 {
 		return ""
 	}
-	return j.Seen.Names[j.Want.Names[0].Value].Zone
+	name := j.Want.Names[0].Value
+	if zone := j.Seen.Names[name].Zone; zone != "" {
+		return zone
+	}
+	_, parent, _ := strings.Cut(strings.TrimPrefix(name, "*."), ".")
+	return parent
 }
 
 // expiry orders jobs: what has nothing live comes first, then by notAfter.
