@@ -8,6 +8,7 @@ import (
 	"github.com/certform/certform/providers/azure"
 	"github.com/certform/certform/providers/catalogue"
 	"github.com/certform/certform/providers/cloudflare"
+	"github.com/certform/certform/providers/exec"
 	"github.com/certform/certform/providers/googleclouddns"
 	"github.com/certform/certform/providers/powerdns"
 	"github.com/certform/certform/providers/rfc2136"
@@ -27,6 +28,7 @@ func providerKinds() []providers.Kind {
 	all := append([]providers.Kind{
 		azure.Kind(),
 		cloudflare.Kind(),
+		exec.Kind(),
 		googleclouddns.Kind(),
 		powerdns.Kind(),
 		rfc2136.Kind(),

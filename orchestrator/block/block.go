@@ -13,7 +13,7 @@
 //	}
 //
 // Field types: string, int, bool, float64, time.Duration (written "1m"),
-// []string, map[string]string and Secret. A struct without arg tags is read
+// []string, map[string]string, Secret and map[string]Secret. A struct without arg tags is read
 // by its json tags, as the libdns providers have them.
 package block
 
@@ -28,7 +28,7 @@ type Problem struct {
 // Argument describes one argument of a kind, for people.
 type Argument struct {
 	Name     string
-	Type     string // string, number, bool, duration, list of string, map of string, secret
+	Type     string // string, number, bool, duration, list of string, map of string, secret, map of secret
 	Required bool
 	Secret   bool
 	Default  string

@@ -149,6 +149,45 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A map of secrets holds references and nothing else.
+func TestSecretMap(t *testing.T) {
+	type program struct {
+		Env map[string]block.Secret `arg:"env" doc:"Secrets."`
+	}
+	for _, c := range []struct{ src, want, mistake string }{
+		{src: `env = { B = secret("env:B"), A = secret("file:a") }`, want: "file:a env:B"},
+		{src: `env = { A = secret("env:A"), B = null }`, want: "env:A"},
+		{src: `env = {}`},
+		{src: `env = null`},
+		{src: ``},
+		{src: `env = { A = secret("env:A"), B = "hunter2" }`, mistake: "Plain text where a secret belongs"},
+		{src: `env = { A = plain }`, mistake: "Plain text where a secret belongs"},
+		{src: `env = "hunter2"`, mistake: "Plain text where a secret belongs"},
+		{src: `env = [secret("env:A")]`, mistake: "Plain text where a secret belongs"},
+		{src: `env = secret("env:A")`, mistake: "Plain text where a secret belongs"},
+	} {
+		body, _ := parse(t, c.src)
+		var p program
+		diags := block.Decode(body, ectx(), &p)
+		if c.mistake != "" {
+			if len(diags) != 1 || diags[0].Summary != c.mistake || strings.Contains(diags.Error(), "hunter2") || diags[0].EvalContext != nil {
+				t.Errorf("%s: %v", c.src, diags)
+			}
+			continue
+		}
+		var refs []string
+		for _, s := range block.Secrets(&p) {
+			refs = append(refs, s.Ref())
+		}
+		if got := strings.Join(refs, " "); diags.HasErrors() || got != c.want {
+			t.Errorf("%s: holds %q, want %q: %v", c.src, got, c.want, diags)
+		}
+	}
+	if a := block.Arguments(&program{})[0]; a.Type != "map of secret" || !a.Secret {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestSplit(t *testing.T) {
 	body, _ := parse(t, "path = certificate.name\nport = 1")
 	b, diags := block.ShapeOf(&spec{}).Read(body, hcl.Range{}, nil)

@@ -1,6 +1,10 @@
 package block
 
-import "reflect"
+import (
+	"maps"
+	"reflect"
+	"slices"
+)
 
 // Secrets lists the references of a decoded spec, in the order of its fields:
 // what must be had before the spec is opened for a change. It resolves nothing.
@@ -25,14 +29,19 @@ func Secrets(spec any) []Secret {
 		if !f.IsExported() {
 			continue
 		}
-		if s, ok := v.Field(i).Interface().(Secret); ok {
+		switch s := v.Field(i).Interface().(type) {
+		case Secret:
 			if !s.Zero() {
 				out = append(out, s)
 			}
-			continue
-		}
-		if f.Anonymous {
-			out = append(out, Secrets(v.Field(i).Interface())...)
+		case map[string]Secret:
+			for _, name := range slices.Sorted(maps.Keys(s)) {
+				out = append(out, s[name])
+			}
+		default:
+			if f.Anonymous {
+				out = append(out, Secrets(s)...)
+			}
 		}
 	}
 	return out

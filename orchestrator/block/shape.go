@@ -51,6 +51,7 @@ var (
 	secretType   = reflect.TypeFor[Secret]()
 	stringsType  = reflect.TypeFor[[]string]()
 	textMapType  = reflect.TypeFor[map[string]string]()
+	secretsType  = reflect.TypeFor[map[string]Secret]()
 	unmarshaler  = reflect.TypeFor[json.Unmarshaler]()
 )
 
@@ -126,7 +127,7 @@ func (s *Shape) own(t reflect.Type, path []int) {
 				Name:     name,
 				Type:     typ,
 				Required: slices.Contains(strings.Split(rest, ","), "required"),
-				Secret:   f.Type == secretType,
+				Secret:   f.Type == secretType || f.Type == secretsType,
 				Default:  f.Tag.Get("default"),
 				Doc:      f.Tag.Get("doc"),
 			},
@@ -216,6 +217,8 @@ func typeName(t reflect.Type) string {
 		return "list of string"
 	case textMapType:
 		return "map of string"
+	case secretsType:
+		return "map of secret"
 	}
 	switch t.Kind() {
 	case reflect.String:

@@ -74,6 +74,18 @@ func (b *Body) set(f *field, attr *hcl.Attribute, ctx *hcl.EvalContext, val cty.
 		if val.Type() == cty.DynamicPseudoType && !val.IsKnown() {
 			return s, false, nil
 		}
+		if f.typ == secretsType {
+			all, known, ok := secretMap(val)
+			if !ok {
+				return s, false, fail("Plain text where a secret belongs", fmt.Sprintf(
+					`The argument %q takes a map of secrets and never their text: write %s = { NAME = secret("env:NAME") }, or another scheme (file, vault, exec).`,
+					f.Name, f.Name), true)
+			}
+			if known {
+				target.FieldByIndex(f.at).Set(reflect.ValueOf(all))
+			}
+			return s, known, nil
+		}
 		if !val.Type().Equals(SecretType) {
 			return s, false, fail("Plain text where a secret belongs", fmt.Sprintf(
 				`The argument %q takes a secret and never its text: write %s = secret("env:NAME"), or another scheme (file, vault, exec). Variables carry the reference: secret(var.name).`,
@@ -107,6 +119,32 @@ func (b *Body) set(f *field, attr *hcl.Attribute, ctx *hcl.EvalContext, val cty.
 		return s, false, fail("Wrong value", fmt.Sprintf("The argument %q: %v.", f.Name, err), false)
 	}
 	return s, true, nil
+}
+
+// secretMap reads an object or a map whose values are all secrets; ok is false
+// for anything else. What is null is left out.
+func secretMap(val cty.Value) (all map[string]Secret, known, ok bool) {
+	if t := val.Type(); !t.IsObjectType() && !t.IsMapType() {
+		return nil, false, false
+	}
+	if !val.IsKnown() {
+		return nil, false, true
+	}
+	all, known = map[string]Secret{}, true
+	for it := val.ElementIterator(); it.Next(); {
+		k, v := it.Element()
+		switch {
+		case v.Type() == cty.DynamicPseudoType && (v.IsNull() || !v.IsKnown()), v.Type().Equals(SecretType):
+			if !v.IsKnown() {
+				known = false
+			} else if !v.IsNull() {
+				all[k.AsString()] = *v.EncapsulatedValue().(*Secret)
+			}
+		default:
+			return nil, false, false
+		}
+	}
+	return all, known, true
 }
 
 // PlainText in a diagnostic's Extra says that Expr, or without one the subject,

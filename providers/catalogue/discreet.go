@@ -1,14 +1,9 @@
 package catalogue
 
 import (
-	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"io"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/certform/certform/orchestrator/world"
@@ -39,46 +34,11 @@ type lister struct {
 // discreet hides secrets; beside are the other arguments, of which one may be the
 // user of HTTP's basic authentication.
 func discreet(p providers.Provider, secrets, beside []string) providers.Provider {
-	m := masked{p: p.(complete), mask: mask(secrets, beside)}
+	m := masked{p: p.(complete), mask: providers.Mask(secrets, beside)}
 	if l, ok := p.(libdns.ZoneLister); ok {
 		return &lister{m, l}
 	}
 	return &m
-}
-
-// mask replaces secrets in every form in which an error may quote them, the
-// longest first. A secret of several parts (name:key) may be quoted in part.
-func mask(secrets, beside []string) *strings.Replacer {
-	var forms []string
-	add := func(s string) {
-		quoted := strconv.Quote(s)
-		forms = append(forms, s, url.QueryEscape(s), url.PathEscape(s), quoted[1:len(quoted)-1])
-	}
-	for _, s := range secrets {
-		s = strings.TrimSpace(s)
-		if s == "" {
-			continue
-		}
-		add(s)
-		// A host may say back the header that it was sent (RFC 7617).
-		for _, user := range slices.Concat(beside, secrets, []string{""}) {
-			forms = append(forms, base64.StdEncoding.EncodeToString([]byte(strings.TrimSpace(user)+":"+s)))
-		}
-		forms = append(forms, base64.StdEncoding.EncodeToString([]byte(s)), base64.StdEncoding.EncodeToString([]byte(s+":")))
-		for _, part := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(":,; \n", r) }) {
-			if len(part) >= 12 {
-				add(part)
-			}
-		}
-	}
-	slices.SortStableFunc(forms, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	var pairs []string
-	for _, f := range slices.Compact(forms) {
-		if f != "" {
-			pairs = append(pairs, f, "(secret)")
-		}
-	}
-	return strings.NewReplacer(pairs...)
 }
 
 // quiet is err without secrets. What it wraps can be asked for by errors.Is

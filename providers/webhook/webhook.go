@@ -15,6 +15,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +23,8 @@ import (
 	"github.com/certform/certform/orchestrator/world"
 	"github.com/certform/certform/providers"
 	"github.com/certform/certform/providers/rest"
+	"github.com/certform/certform/providers/wire"
 	"github.com/libdns/libdns"
-	"github.com/miekg/dns"
 )
 
 const example = `dns "webhook" "main" {
@@ -105,18 +106,6 @@ type provider struct {
 	most int
 }
 
-type record struct {
-	Name  string `json:"name"`
-	Type  string `json:"type"`
-	Value string `json:"value"`
-	TTL   int    `json:"ttl"`
-}
-
-type change struct {
-	Op string `json:"op"`
-	record
-}
-
 func path(zone, what string) string {
 	return "/zones/" + url.PathEscape(strings.TrimSuffix(zone, ".")) + "/" + what
 }
@@ -124,47 +113,24 @@ func path(zone, what string) string {
 // Change makes additions and removals in one call, or in as few as max_changes
 // allows.
 func (p *provider) Change(ctx context.Context, zone string, add, del []libdns.RR) error {
-	var all []change
-	put := func(op string, rrs []libdns.RR) {
-		for _, rr := range rrs {
-			all = append(all, change{op, record{providers.Absolute(rr.Name, zone), rr.Type, rr.Data, max(1, int(rr.TTL/time.Second))}})
-		}
-	}
-	put("delete", del)
-	put("add", add)
-	for len(all) > 0 {
-		n := min(p.most, len(all))
+	for part := range slices.Chunk(wire.Changes(zone, add, del), p.most) {
 		body := struct {
-			Changes []change `json:"changes"`
-		}{all[:n]}
+			Changes []wire.Change `json:"changes"`
+		}{part}
 		if err := p.c.Do(ctx, http.MethodPost, path(zone, "changes"), body, nil); err != nil {
 			return err
 		}
-		all = all[n:]
 	}
 	return nil
 }
 
 // GetRecords lists the zone.
 func (p *provider) GetRecords(ctx context.Context, zone string) ([]libdns.Record, error) {
-	var all []record
+	var all []wire.Record
 	if err := p.c.Do(ctx, http.MethodGet, path(zone, "records"), nil, &all); err != nil {
 		return nil, err
 	}
-	var out []libdns.Record
-	for _, r := range all {
-		rel, ok := providers.Relative(dns.Fqdn(r.Name), zone)
-		if !ok {
-			continue // a hook's mistake; not ours to touch
-		}
-		rr := libdns.RR{Name: rel, Type: r.Type, Data: r.Value, TTL: time.Duration(r.TTL) * time.Second}
-		if typed, err := rr.Parse(); err == nil {
-			out = append(out, typed)
-		} else {
-			out = append(out, rr)
-		}
-	}
-	return out, nil
+	return wire.Records(zone, all), nil
 }
 
 // ListZones lists the zones that the hook serves.
@@ -173,11 +139,7 @@ func (p *provider) ListZones(ctx context.Context) ([]libdns.Zone, error) {
 	if err := p.c.Do(ctx, http.MethodGet, "/zones", nil, &names); err != nil {
 		return nil, err
 	}
-	out := make([]libdns.Zone, len(names))
-	for i, n := range names {
-		out[i] = libdns.Zone{Name: dns.Fqdn(n)}
-	}
-	return out, nil
+	return wire.Zones(names), nil
 }
 
 // AppendRecords is libdns's own way; the broker uses Change.
