@@ -64,9 +64,13 @@ type Viewer interface{ View() string }
 type Kind struct {
 	Name    string
 	Doc     string
-	Example string // a whole block, parsed by a test
+	Example string // a whole block, validated by a test
 	New     func() Spec
 	Quirks  Quirks
+	Proven  []Proof // from least to most; a test compares it with the tests that there are
+	Special string  // what a user of this host should know, for its page
+	Module  string  // the module of libdns that is used, as PATH@VERSION; "" for a back end of ours
+	Cites   []Cite  // where its quirks were read, beside Quirks.Source
 }
 
 // Quirks is how a host must be treated, from reading its code and documents.

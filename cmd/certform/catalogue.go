@@ -15,6 +15,8 @@ type kind struct {
 	Type      string           `json:"type"` // provider or sink
 	Name      string           `json:"name"`
 	Doc       string           `json:"doc"`
+	Proof     string           `json:"proof,omitempty"`  // of a provider: the most of Proven
+	Proven    []proofLine      `json:"proven,omitempty"` // at what tests of ours tried it, from least to most
 	Example   string           `json:"example"`
 	Arguments []argumentLine   `json:"arguments"`
 	Common    []argumentLine   `json:"common_arguments"` // of every block of its family
@@ -31,6 +33,19 @@ type argumentLine struct {
 	Secret   bool   `json:"secret"`
 	Default  string `json:"default,omitempty"`
 	Doc      string `json:"doc"`
+}
+
+// proofLine is one thing at which a provider was tried.
+type proofLine struct {
+	Level string   `json:"level"`
+	By    []string `json:"by,omitempty"`
+}
+
+func (p proofLine) String() string {
+	if p.By == nil {
+		return p.Level
+	}
+	return p.Level + " (" + strings.Join(p.By, ", ") + ")"
 }
 
 func lines(list []block.Argument) []argumentLine {
@@ -52,8 +67,13 @@ var dnsArguments = []block.Argument{
 func providerCatalogue() []kind {
 	var out []kind
 	for _, k := range providerKinds() {
-		out = append(out, kind{Type: "provider", Name: k.Name, Doc: k.Doc, Example: k.Example,
-			arguments: block.Arguments(k.New()), common: dnsArguments}.filled())
+		line := kind{Type: "provider", Name: k.Name, Doc: k.Doc, Example: k.Example,
+			arguments: block.Arguments(k.New()), common: dnsArguments}.filled()
+		for _, p := range k.Proven {
+			line.Proven = append(line.Proven, proofLine{p.Level.String(), p.By})
+			line.Proof = p.Level.String()
+		}
+		out = append(out, line)
 	}
 	return out
 }
@@ -116,7 +136,14 @@ func (o *options) listKinds(all []kind) error {
 			}
 			continue
 		}
-		if _, err := fmt.Fprintf(o.out, "%s  %s\n", o.paintFor(o.out, bold, fmt.Sprintf("%-12s", k.Name)), indent(wrap(k.Doc, width(o.out)-14), strings.Repeat(" ", 14))); err != nil {
+		head, doc := fmt.Sprintf("%-14s", k.Name), k.Doc
+		if k.Type == "provider" {
+			// What else there is to say of it is for its own page.
+			doc, _, _ = strings.Cut(doc, ". ")
+			head += fmt.Sprintf("  %-20s", k.Proof)
+		}
+		pad := len(head) + 2
+		if _, err := fmt.Fprintf(o.out, "%s%s  %s\n", o.paintFor(o.out, bold, head[:14]), head[14:], indent(wrap(strings.TrimSuffix(doc, ".")+".", width(o.out)-pad), strings.Repeat(" ", pad))); err != nil {
 			return err
 		}
 	}
@@ -135,6 +162,11 @@ func (o *options) showKind(k kind) error {
 		o.showArguments(w, "Arguments of its endpoint blocks: the proof that it is served", k.endpoint)
 	} else {
 		o.showArguments(w, "Arguments of every dns block", k.common)
+		fmt.Fprintln(w, o.paintFor(o.out, bold, "Proven at"))
+		for _, p := range k.Proven {
+			fmt.Fprintf(w, "    %s\n", p)
+		}
+		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "%s\n%s", o.paintFor(o.out, bold, "Example"), strings.TrimRight(quoted(k.Example), " "))
 	return w.err

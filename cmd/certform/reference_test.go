@@ -25,20 +25,26 @@ import (
 // and insists that they are up to date.
 func TestReference(t *testing.T) {
 	for name, data := range map[string]any{"configuration.md": languageReference(), "events.md": eventReference(t)} {
-		text, err := os.ReadFile("testdata/" + name + ".tmpl")
-		if err != nil {
-			t.Fatal(err)
-		}
-		page, err := template.New(name).Funcs(template.FuncMap{"args": argumentTable}).Option("missingkey=error").Parse(string(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b bytes.Buffer
-		if err := page.Execute(&b, data); err != nil {
-			t.Fatal(err)
-		}
-		golden(t, "../../../docs/"+name, b.Bytes())
+		golden(t, "../../../docs/"+name, filled(t, name, data))
 	}
+}
+
+// filled is the template of that name with data in it.
+func filled(t *testing.T, name string, data any) []byte {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + name + ".tmpl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := template.New(name).Funcs(template.FuncMap{"args": argumentTable}).Option("missingkey=error").Parse(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := page.Execute(&b, data); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 type backend struct {
@@ -65,8 +71,18 @@ func languageReference() any {
 		"CAs": config.CAs, "DNS": dnsArguments, "Zone": append(config.ZoneArguments(), forEach),
 		"Sink": append(config.SinkArguments(), forEach), "Endpoint": config.EndpointArguments(),
 		"Certificate": append(config.CertificateArguments(), forEach), "Functions": config.FunctionNames(),
-		"Providers": kinds(providerCatalogue()), "Sinks": kinds(sinkCatalogue()),
+		"Providers": providerCatalogue(), "Protocols": protocols(), "Sinks": kinds(sinkCatalogue()),
 	}
+}
+
+// protocols are the providers that a user puts something of his own behind.
+func protocols() (out []providerPage) {
+	for _, k := range providerKinds() {
+		if k.Name == "exec" || k.Name == "webhook" {
+			out = append(out, pageOf(k))
+		}
+	}
+	return out
 }
 
 // argumentTable is arguments as a table.

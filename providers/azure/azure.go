@@ -49,6 +49,9 @@ func Kind() providers.Kind {
 				"learn.microsoft.com/azure/dns/dns-zones-records: etags, least TTL 1, 4,096 characters in a set; " +
 				"one set a request: armdns/recordsets_client.go:83@v1.2.0. " +
 				"Of libdns only the arguments are used: it adds with If-None-Match, so no second value, removes the whole set, and prints records: client.go:96, 120 and 353@v0.5.0"},
+		Special: "The values of a name are one set there, and each is written with the etag with which it was read, so that a change that somebody else made meanwhile " +
+			"is not lost but makes it be read again.",
+		Proven: []providers.Proof{{Level: providers.Stricter, By: []string{"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/dns/armdns"}}},
 	}
 }
 

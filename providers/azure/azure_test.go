@@ -97,6 +97,7 @@ func TestConformance(t *testing.T) {
 	limited.Token = "reader-canary"
 	reader.Authority, reader.CAFile = identify(t, limited)
 	providertest.Run(t, providertest.Fixture{
+		Level: providers.Stricter,
 		World: opener("secret-canary"), Zone: "example.com", Child: "child.example.com",
 		Lacking: &reader, Right: "Microsoft.Network/dnsZones/TXT/",
 		Nameservers: []string{addr.String()}, TXT: fake.TXT, Fault: faulty.Next,

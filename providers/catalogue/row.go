@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -16,7 +17,7 @@ type row struct {
 	module  string // "" for github.com/libdns/NAME
 	quirks  providers.Quirks
 	read    cites
-	proof   proof
+	proof   providers.Level
 	special string // what a user of this host should know, for its page
 	// unproven says why no test of ours can reach the provider, where that is so.
 	unproven string
@@ -49,21 +50,12 @@ type cites struct {
 	Zone   string // single records are changed, or the whole zone is rewritten
 }
 
-// proof is how far a row was tested.
-type proof int
-
+// How far a row was tested.
 const (
-	compiled proof = iota // it builds; nothing was read
-	read                  // its code was read and cited
-	scripted              // two values at one name, against a scripted fake of its API
-	stricter              // a fake typed by the vendor's own module
-	emulator              // somebody else's emulator
-	real                  // the real server
+	compiled = providers.Compiled
+	read     = providers.Read
+	scripted = providers.Scripted // two values at one name
 )
-
-func (p proof) String() string {
-	return [...]string{"compiled", "read", "scripted fake", "stricter fake", "third-party emulator", "real server"}[p]
-}
 
 // kind is the row as a line of the table of all providers.
 func (r *row) kind() providers.Kind {
@@ -73,6 +65,37 @@ func (r *row) kind() providers.Kind {
 		Example: r.block(),
 		New:     func() providers.Spec { return &spec{row: r, into: r.open(), secrets: map[string]block.Secret{}} },
 		Quirks:  r.quirks,
+		Proven:  r.proven(),
+		Special: r.page(),
+		Module:  cmp.Or(r.module, "github.com/libdns/"+r.name) + "@" + r.version,
+		Cites:   r.read.list(),
+	}
+}
+
+// proven is everything up to the proof.
+func (r *row) proven() (out []providers.Proof) {
+	if r.proof == compiled {
+		return []providers.Proof{{Level: compiled}}
+	}
+	for l := read; l <= r.proof; l++ {
+		out = append(out, providers.Proof{Level: l})
+	}
+	return out
+}
+
+// page is what its page says besides its quirks.
+func (r *row) page() string {
+	if r.unproven == "" {
+		return r.special
+	}
+	return strings.TrimSpace(r.special + " It was not tried: " + r.unproven + ".")
+}
+
+func (c cites) list() []providers.Cite {
+	return []providers.Cite{
+		{What: "values of a name", Where: c.Values}, {What: "an addition", Where: c.Append}, {What: "a removal", Where: c.Delete},
+		{What: "a record's id", Where: c.ID}, {What: "least TTL", Where: c.TTL}, {What: "changes in a call", Where: c.Batch},
+		{What: "calls a second", Where: c.Pace}, {What: "what a change writes", Where: c.Zone},
 	}
 }
 

@@ -33,6 +33,9 @@ func Kind() providers.Kind {
 		New:     func() providers.Spec { return &Spec{} },
 		Quirks: providers.Quirks{Batch: mostPaid, PerSecond: 3.9, MinTTL: time.Minute,
 			Source: "developers.cloudflare.com: 200 records a batch on the free plan and 3,500 on others, 1,200 requests in five minutes and user, least TTL 60"},
+		Special: "Additions and removals of a zone go in one batch, of the size that the plan of the zone takes; it is one transaction. What is there already, or not " +
+			"there any more, is success. The ids of records are found by name and value.",
+		Proven: []providers.Proof{{Level: providers.Stricter, By: []string{"github.com/cloudflare/cloudflare-go/v6"}}},
 	}
 }
 

@@ -59,6 +59,7 @@ func TestConformance(t *testing.T) {
 	url := serve(t, faulty)
 	var puts atomic.Int32 // rows run in parallel
 	providertest.Run(t, providertest.Fixture{
+		Level: providers.Stricter,
 		World: opener(), Zone: "example.com", Nameservers: []string{addr.String()}, TXT: fake.TXT, Fault: faulty.Next,
 		DNS: providers.DNS{Address: "dns.cloudflare.m", Kind: "cloudflare", Zones: []string{"example.com"}, Quirks: q,
 			Spec: &cloudflare.Spec{APIToken: block.NewSecret("env:T"), BaseURL: url}},

@@ -53,6 +53,14 @@ const (
 	mostWords = 500         // bytes of the program's own words in an error, from their end
 )
 
+// protocol is what a user has to write something for.
+const protocol = "The program of `exec` is run once for each question, with one JSON object on its standard input: `{\"op\": \"zones\"}` is answered on standard output with " +
+	"`[\"example.com\", ...]`, `{\"op\": \"records\", \"zone\"}` with `[{\"name\", \"type\", \"value\", \"ttl\"}, ...]`, and `{\"op\": \"changes\", \"zone\", \"changes\": [...]}`, " +
+	"whose changes are `{\"op\": \"add\" or \"delete\", \"name\", \"type\", \"value\", \"ttl\"}`, with nothing that is read. Names are fully qualified, values plain " +
+	"text. Exit code 0 means accepted, 75 (EX_TEMPFAIL) that the same is to be sent again later, 77 (EX_NOPERM) that the credential may not, any other that " +
+	"it is refused; the end of standard error says why. Adding what is there and deleting what is not must be accepted, since a run that was ended is " +
+	"repeated. Its environment is PATH, HOME and the secrets of `env`; after its `timeout` it is killed with all that it started."
+
 // Kind is the line of this provider in the table of all.
 func Kind() providers.Kind {
 	return providers.Kind{
@@ -62,7 +70,9 @@ func Kind() providers.Kind {
 		New:     func() providers.Spec { return &Spec{} },
 		// As of a webhook: what the program asks is not known, and many hosts
 		// take five calls a second.
-		Quirks: providers.Quirks{Batch: 500, PerSecond: 4.5, Burst: 1, Source: "the protocol is ours; max_changes says less"},
+		Quirks:  providers.Quirks{Batch: 500, PerSecond: 4.5, Burst: 1, Source: "the protocol is ours; max_changes says less"},
+		Special: protocol,
+		Proven:  []providers.Proof{{Level: providers.Scripted}},
 	}
 }
 

@@ -153,6 +153,7 @@ func TestConformance(t *testing.T) {
 	quirks := exec.Kind().Quirks
 	quirks.PerSecond = 0 // the suite makes many runs
 	providertest.Run(t, providertest.Fixture{
+		Level: providers.Scripted,
 		World: secrets(), Zone: "example.com",
 		DNS:     providers.DNS{Address: "dns.exec.m", Kind: "exec", Zones: []string{"example.com"}, Spec: spec("env:T"), Quirks: quirks},
 		TXT:     n.TXT,

@@ -36,6 +36,9 @@ func Kind() providers.Kind {
 		New:     func() providers.Spec { return &Spec{} },
 		Quirks: providers.Quirks{Batch: 400, PerSecond: 10, Burst: 20,
 			Source: "cloud.google.com/dns/quotas: 1,000 additions, 1,000 deletions and 100,000 bytes of data in a change, 100 records in a set, requests by project and minute"},
+		Special: "The values of a name are one set there. It is removed exactly as it was read and added anew in one change, so that a change that somebody else made " +
+			"meanwhile is not lost but makes it be read again.",
+		Proven: []providers.Proof{{Level: providers.Stricter, By: []string{"google.golang.org/api/dns/v1"}}},
 	}
 }
 

@@ -68,6 +68,7 @@ func TestConformance(t *testing.T) {
 	reader.AccessToken = block.NewSecret("env:R")
 	w := &world.World{Secret: func(_ context.Context, ref string) (string, error) { return "canary-" + ref, nil }}
 	providertest.Run(t, providertest.Fixture{
+		Level: providers.Stricter,
 		World: w, Zone: "example.com", Nameservers: []string{addr.String()}, TXT: fake.TXT, Fault: faulty.Next,
 		DNS:   providers.DNS{Address: "dns.googleclouddns.m", Kind: "googleclouddns", Zones: []string{"example.com"}, Spec: whole, Quirks: q},
 		Child: "child.example.com", Lacking: &reader, Right: "dns.changes.create",

@@ -44,6 +44,7 @@ func Kind() providers.Kind {
 		New:     func() providers.Spec { return &Spec{} },
 		Quirks: providers.Quirks{Replaces: true, Batch: 500,
 			Source: "doc.powerdns.com/authoritative/http-api/zone.html: changetype REPLACE (EXTEND and PRUNE from 4.9.12 and 5.0.2 on), one PATCH takes many sets"},
+		Proven: []providers.Proof{{Level: providers.Real, By: []string{"PowerDNS"}}},
 	}
 }
 

@@ -62,6 +62,7 @@ func TestServer(t *testing.T) {
 		return s.Key, nil
 	}}
 	providertest.Run(t, providertest.Fixture{
+		Level: providers.Real,
 		World: w, Zone: "a.test", Child: "c.a.test",
 		Lacking: &powerdns.Spec{ServerURL: url, APIToken: block.NewSecret("env:OTHER")}, Right: "api_token",
 		Nameservers: []string{s.Addr}, Fault: faulty.Next,

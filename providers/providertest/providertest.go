@@ -27,6 +27,9 @@ type Fixture struct {
 	World *world.World
 	DNS   providers.DNS // the dns block, Zones declared
 	Zone  string        // without trailing dot
+	// Level is what the host is. A test in cmd/certform reads it here, in the
+	// source, and compares it with what the provider's Kind says is proven.
+	Level providers.Level
 	// Nameservers are asked whether values show (host:port); nil: TXT is served
 	// over loopback.
 	Nameservers []string
@@ -76,6 +79,7 @@ func Run(t *testing.T, f Fixture) {
 	if f.Nameservers == nil {
 		f.Nameservers = []string{Serve(t, f.TXT)}
 	}
+	t.Logf("at a %s", f.Level)
 	s := &suite{Fixture: f}
 	s.zones = s.open(t, f.DNS)
 	t.Run("rows", func(t *testing.T) {

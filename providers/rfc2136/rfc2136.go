@@ -44,6 +44,9 @@ func Kind() providers.Kind {
 		Example: example,
 		New:     func() providers.Spec { return &Spec{} },
 		Quirks:  providers.Quirks{Batch: 500, Source: "RFC 2136, sections 2.5 and 3.4: values are added and deleted one by one, an update is atomic"},
+		Special: "Values are added and removed one by one, exactly, all of a zone in one UPDATE. A zone transfer is not needed. Servers cannot be asked for their zones, " +
+			"so that is declared or found by DNS.",
+		Proven: []providers.Proof{{Level: providers.Scripted}, {Level: providers.Real, By: []string{"BIND", "Knot"}}},
 	}
 }
 

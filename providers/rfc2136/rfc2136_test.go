@@ -73,6 +73,7 @@ func TestConformance(t *testing.T) {
 				whole = spec("")
 			}
 			providertest.Run(t, providertest.Fixture{
+				Level: providers.Scripted,
 				World: w, Zone: "example.com", Nameservers: []string{"192.0.2.2:53"}, Child: "child.example.com",
 				DNS: blockOf(whole, "example.com"), Lacking: spec("reader"), Right: "the key reader",
 				TXT: n.TXT, Fault: faults.next,
@@ -184,6 +185,7 @@ func TestServers(t *testing.T) {
 			}}
 			spec := &rfc2136.Spec{Server: s.Addr, KeyName: s.TSIG.Name, KeyAlg: "hmac-sha256", Key: block.NewSecret("env:K")}
 			providertest.Run(t, providertest.Fixture{
+				Level: providers.Real,
 				World: w, Zone: "a.test", DNS: blockOf(spec, "a.test"), Nameservers: []string{s.Addr}, Child: "c.a.test",
 				Lacking: &rfc2136.Spec{Server: s.Addr, KeyName: s.TSIG.Name, KeyAlg: "hmac-sha256", Key: block.NewSecret("env:OTHER")},
 				Right:   "the TSIG key certform",

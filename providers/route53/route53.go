@@ -48,6 +48,10 @@ func Kind() providers.Kind {
 		New:     func() providers.Spec { return &Spec{} },
 		Quirks: providers.Quirks{Batch: 300, PerSecond: 5,
 			Source: "docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html: 5 requests a second and account until 2026, 1,000 elements and 32,000 characters in a batch"},
+		Special: "The values of a name are one set there. It is read, removed exactly as it was read and created anew in one ChangeBatch, so that a change that somebody " +
+			"else made meanwhile is not lost but makes it be read again. Where a public and a private zone have one name, the public one is meant unless " +
+			"hosted_zone_id says otherwise.",
+		Proven: []providers.Proof{{Level: providers.Stricter, By: []string{"github.com/aws/aws-sdk-go-v2/service/route53"}}, {Level: providers.Emulator, By: []string{"Moto"}}},
 	}
 }
 

@@ -71,6 +71,7 @@ func TestStrict(t *testing.T) {
 	reader := *whole
 	reader.AccessKeyID = "AKIAREADER"
 	providertest.Run(t, providertest.Fixture{
+		Level: providers.Stricter,
 		World: opener(), Zone: "example.com", DNS: blockOf(whole, "example.com"),
 		Child: "child.example.com", Lacking: &reader, Right: "route53:ChangeResourceRecordSets",
 		Nameservers: []string{addr.String()}, TXT: fake.TXT, Fault: faulty.Next,
@@ -116,6 +117,7 @@ func TestMoto(t *testing.T) {
 		return values
 	}
 	providertest.Run(t, providertest.Fixture{
+		Level: providers.Emulator,
 		World: opener(), Zone: "example.com", DNS: blockOf(s, "example.com"), TXT: read, Fault: faulty.Next,
 		Foreign: func(name, value string) {
 			_, err := api.ChangeResourceRecordSets(t.Context(), &r53.ChangeResourceRecordSetsInput{HostedZoneId: made.HostedZone.Id,

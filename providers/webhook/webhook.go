@@ -33,6 +33,11 @@ const example = `dns "webhook" "main" {
 }
 `
 
+// protocol is what a user has to write something for.
+const protocol = "The hook of `webhook` answers `GET URL/zones` with `[\"example.com\", ...]`, `GET URL/zones/ZONE/records` with `[{\"name\", \"type\", \"value\", \"ttl\"}, " +
+	"...]`, and takes `POST URL/zones/ZONE/changes` with `{\"changes\": [{\"op\": \"add\" or \"delete\", \"name\", \"type\", \"value\", \"ttl\"}, ...]}`. Names are fully " +
+	"qualified, values plain text. 2xx means accepted, 429 and 503 with Retry-After that the same is to be sent again later."
+
 // Kind is the line of this provider in the table of all.
 func Kind() providers.Kind {
 	return providers.Kind{
@@ -44,7 +49,9 @@ func Kind() providers.Kind {
 		// second and count each of them, and a call too many costs a second or
 		// more of Retry-After; batches make few calls, so less than five,
 		// evenly, costs next to nothing.
-		Quirks: providers.Quirks{Batch: 500, PerSecond: 4.5, Burst: 1, Source: "the protocol is ours; max_changes says less"},
+		Quirks:  providers.Quirks{Batch: 500, PerSecond: 4.5, Burst: 1, Source: "the protocol is ours; max_changes says less"},
+		Special: protocol,
+		Proven:  []providers.Proof{{Level: providers.Scripted}},
 	}
 }
 

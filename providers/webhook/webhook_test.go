@@ -30,6 +30,7 @@ func TestConformance(t *testing.T) {
 	quirks := webhook.Kind().Quirks
 	quirks.PerSecond = 0 // the suite makes many calls
 	providertest.Run(t, providertest.Fixture{
+		Level: providers.Scripted,
 		World: w, Zone: "example.com",
 		DNS:     providers.DNS{Address: "dns.webhook.m", Kind: "webhook", Zones: []string{"example.com"}, Spec: spec, Quirks: quirks},
 		TXT:     n.TXT,
