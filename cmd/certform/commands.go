@@ -82,12 +82,14 @@ func versionCommand(o *options) *cobra.Command {
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, args []string) error {
-			if o.json {
-				return writeJSON(o.out, map[string]string{"type": "version", "version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
-			}
-			_, err := fmt.Fprintf(o.out, "certform %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
-		},
+		RunE:  func(c *cobra.Command, args []string) error { return o.version() },
 	}
+}
+
+func (o *options) version() error {
+	if o.json {
+		return writeJSON(o.out, map[string]string{"type": "version", "version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
+	}
+	_, err := fmt.Fprintf(o.out, "certform %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }

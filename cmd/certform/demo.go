@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -33,6 +34,9 @@ func demoCommand(o *options) *cobra.Command {
 		Long:  "Start an ACME CA, a DNS server and an HTTPS endpoint in this process, on loopback;\nwrite a configuration for them; validate, plan and apply it as you would; show the\nhandshake that proves the result, and that a second plan is empty.",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
+			if o.json {
+				return errors.New("the demo is for people to read: it has no -json")
+			}
 			return o.demo(c.Context(), keep, serve)
 		},
 	}

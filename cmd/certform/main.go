@@ -66,9 +66,6 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	o := &options{in: stdin, out: stdout, errs: stderr}
 	root := command(o)
 	root.SetArgs(terraformFlags(args))
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
 	if err == nil {
 		return exitOK
@@ -102,17 +99,21 @@ func terraformFlags(args []string) []string {
 }
 
 func command(o *options) *cobra.Command {
+	var tell bool
 	root := &cobra.Command{
 		Use:           "certform",
 		Short:         "Certificates as described: issued by DNS-01, delivered everywhere, proven by a handshake",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          knownCommand,
-		Version:       version,
 		RunE: func(c *cobra.Command, args []string) error {
+			if tell {
+				return o.version()
+			}
 			return c.Help()
 		},
 	}
+	root.Flags().BoolVar(&tell, "version", false, "print the version")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return world.Hint(err, fmt.Sprintf("run \"%s -help\" for its flags", c.CommandPath()))
 	})
@@ -121,10 +122,41 @@ func command(o *options) *cobra.Command {
 	f.BoolVar(&o.noColor, "no-color", false, "no colour, no live view")
 	f.BoolVar(&o.json, "json", false, "machine-readable output on standard output")
 	root.AddCommand(commands(o)...)
+	root.SetIn(o.in)
+	root.SetOut(o.out)
+	root.SetErr(o.errs)
+	strict(root)
 	// In help as in the documents: long flags with one dash.
 	cobra.AddTemplateFunc("oneDash", func(usages string) string { return strings.ReplaceAll(usages, "--", "-") })
 	root.SetUsageTemplate(strings.NewReplacer("FlagUsages |", "FlagUsages | oneDash |", "--help", "-help").Replace(root.UsageTemplate()))
 	return root
+}
+
+// strict has cobra's own commands, which it adds when the program runs, refuse
+// what they do not know: it would print help and exit 0.
+func strict(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.Args = knownCommand
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		case "help":
+			c.Run = nil
+			c.RunE = func(_ *cobra.Command, args []string) error {
+				of, rest, err := root.Find(args)
+				if err != nil {
+					return err
+				}
+				if err := knownCommand(of, rest); err != nil {
+					return err
+				}
+				of.InitDefaultHelpFlag()
+				return of.Help()
+			}
+		}
+	}
 }
 
 // knownCommand refuses what is no command, and says which one may be meant.
