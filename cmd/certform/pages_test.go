@@ -184,7 +184,6 @@ func TestArguments(t *testing.T) {
 func TestProviderExamples(t *testing.T) {
 	for _, k := range providerKinds() {
 		t.Run(k.Name, func(t *testing.T) {
-			t.Parallel()
 			dir := t.TempDir()
 			whole := k.Example + `
 issuer "acme" "letsencrypt" {
