@@ -89,6 +89,7 @@ func TestConformance(t *testing.T) {
 // faults has updates fail, and answers to them be lost on their way.
 type faults struct {
 	deaf bool // all answers of the first server are lost
+	wire bool // the server is real: what fails without being done is not sent
 
 	mu    sync.Mutex
 	queue []providertest.Fault
@@ -127,7 +128,11 @@ func (f *faults) dial(dial dialer) dialer {
 		if err != nil {
 			return nil, err
 		}
-		return &line{Conn: c, faults: f, deaf: f.deaf && address == "192.0.2.1:53"}, nil
+		l := &line{Conn: c, faults: f, deaf: f.deaf && address == "192.0.2.1:53"}
+		if p, ok := c.(net.PacketConn); ok {
+			return &packetLine{l, p}, nil
+		}
+		return l, nil
 	}
 }
 
@@ -139,9 +144,18 @@ type line struct {
 	update bool
 }
 
+// packetLine is a line that carries packets, which have no length before them.
+type packetLine struct {
+	*line
+	net.PacketConn
+}
+
 func (l *line) Write(b []byte) (int, error) {
 	m := new(dns.Msg)
 	l.update = m.Unpack(b) == nil && m.Opcode == dns.OpcodeUpdate || len(b) > 2 && m.Unpack(b[2:]) == nil && m.Opcode == dns.OpcodeUpdate
+	if l.faults.wire && l.faults.verdict(dnstest.Query{Msg: m}) != dnstest.None {
+		return 0, io.ErrClosedPipe
+	}
 	return l.Conn.Write(b)
 }
 
@@ -183,9 +197,13 @@ func TestServers(t *testing.T) {
 				}
 				return s.TSIG.Secret, nil
 			}}
+			faults := &faults{wire: true}
+			d := net.Dialer{}
+			w.Dial = faults.dial(d.DialContext)
 			spec := &rfc2136.Spec{Server: s.Addr, KeyName: s.TSIG.Name, KeyAlg: "hmac-sha256", Key: block.NewSecret("env:K")}
 			providertest.Run(t, providertest.Fixture{
 				Level: providers.Real,
+				Fault: faults.next,
 				World: w, Zone: "a.test", DNS: blockOf(spec, "a.test"), Nameservers: []string{s.Addr}, Child: "c.a.test",
 				Lacking: &rfc2136.Spec{Server: s.Addr, KeyName: s.TSIG.Name, KeyAlg: "hmac-sha256", Key: block.NewSecret("env:OTHER")},
 				Right:   "the TSIG key certform",
