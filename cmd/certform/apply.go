@@ -57,7 +57,7 @@ func applyCommand(o *options) *cobra.Command {
 	c.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
 	c.Flags().StringVar(&f.expect, "expect", "", "go on only if the plan made now has this id or digest")
 	c.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long to wait for another runner that works on a certificate")
-	c.Flags().DurationVar(&f.cleanup, "cleanup-timeout", 2*time.Minute, "how long to wait for TXT values to be gone")
+	c.Flags().DurationVar(&f.cleanup, "cleanup-timeout", 2*time.Minute, "how long to wait for TXT values to be gone at a DNS host that takes no call")
 	return c
 }
 

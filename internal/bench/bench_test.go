@@ -19,6 +19,7 @@ func TestArithmetic(t *testing.T) {
 		{Case{Certificates: 1000, Zones: 1, Propagation: 2 * time.Second}, 4, 6825 * time.Millisecond},
 		{Case{Certificates: 100, Zones: 10, Propagation: 20 * time.Second}, 10, 22425 * time.Millisecond},
 		{Case{Certificates: 100, Zones: 1, Propagation: 2 * time.Second, Single: true}, 200, 42425 * time.Millisecond},
+		{Case{Certificates: 100, Zones: 10, Propagation: 2 * time.Second, Each: time.Second / 2}, 10, 7125 * time.Millisecond},
 	} {
 		if a := c.arithmetic(); a.Calls != c.calls || a.total() != c.want {
 			t.Errorf("%s: %d calls, %s; want %d, %s", c.Case, a.Calls, a.total(), c.calls, c.want)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -10,7 +11,7 @@ const (
 	caLatency  = 25 * time.Millisecond
 	caInFlight = 50
 	dnsLatency = 100 * time.Millisecond
-	dnsEach    = time.Second / 5 // one call each
+	dnsEach    = time.Second / 5 // one call each, unless the case says otherwise
 	dnsBatch   = 500
 	workers    = 50 // of the floor
 	// The workers begin a phase spread over the latency of one request: begun
@@ -25,7 +26,14 @@ type Case struct {
 	Zones        int           `json:"zones"`
 	Propagation  time.Duration `json:"propagation_ns"`
 	Single       bool          `json:"single"` // the host takes one change a call
+	// Slow is how long the first zone's propagation takes instead; 0: as the
+	// others'.
+	Slow time.Duration `json:"slow_ns,omitempty"`
+	Each time.Duration `json:"each_ns,omitempty"` // the host takes a call in this time; 0: in dnsEach
 }
+
+// each is the pace of the host.
+func (c Case) each() time.Duration { return cmp.Or(c.Each, dnsEach) }
 
 func (c Case) String() string {
 	zones := "one zone"
@@ -35,6 +43,12 @@ func (c Case) String() string {
 	host := ""
 	if c.Single {
 		host = ", no batches"
+	}
+	if c.Each > 0 {
+		host += fmt.Sprintf(", 429 beyond a call in %s", c.Each)
+	}
+	if c.Slow > 0 {
+		zones += fmt.Sprintf(", one of them needs %s", c.Slow)
 	}
 	return fmt.Sprintf("%d certificates, %s, propagation %s%s", c.Certificates, zones, c.Propagation, host)
 }
@@ -52,6 +66,13 @@ func (c Case) zone(i int) string {
 		return "bench.test"
 	}
 	return fmt.Sprintf("z%03d.bench.test", i)
+}
+
+// floor is the case as the floor does it: it does not wait for a slow zone, and
+// what is compared with it are the others.
+func (c Case) floor() Case {
+	c.Slow = 0
+	return c
 }
 
 // certificate is one of the case's: [x, *.x] in one zone.
@@ -108,7 +129,7 @@ func (c Case) arithmetic() arithmetic {
 	for _, changes := range perZone {
 		a.Calls += (changes + c.batch() - 1) / c.batch()
 	}
-	a.Adding = time.Duration(a.Calls-1)*max(dnsEach, dnsLatency) + dnsLatency
+	a.Adding = time.Duration(a.Calls-1)*max(c.each(), dnsLatency) + dnsLatency
 	return a
 }
 

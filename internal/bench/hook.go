@@ -51,7 +51,7 @@ func (f *floor) add(ctx context.Context) error {
 			if err := sleep(ctx, time.Until(due)); err != nil {
 				return err
 			}
-			due = time.Now().Add(dnsEach + jitter)
+			due = time.Now().Add(f.Case.each() + jitter)
 			wait, err := f.call(ctx, zone, part)
 			for err == nil && wait > 0 {
 				if err = sleep(ctx, wait); err == nil {

@@ -9,12 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
 // settings are the flags.
 type settings struct {
-	Case
+	one    *Case // this alone
 	runs   int
 	fleet  int
 	binary string
@@ -76,19 +77,25 @@ func role(ctx context.Context, args []string) error {
 
 func flags() settings {
 	var s settings
+	var c Case
 	host := "batch"
-	flag.IntVar(&s.Certificates, "n", 100, "certificates to issue")
-	flag.IntVar(&s.Zones, "zones", 1, "zones that they are in")
-	flag.DurationVar(&s.Propagation, "propagation", 2*time.Second, "from a change until the name server shows it")
-	flag.StringVar(&host, "host", host, "the DNS host takes many changes a call (batch) or one (single)")
-	flag.IntVar(&s.runs, "runs", 3, "rounds of floor and client; the median counts")
+	flag.IntVar(&c.Certificates, "n", 0, "only one case: certificates to issue")
+	flag.IntVar(&c.Zones, "zones", 1, "of it: zones that they are in")
+	flag.DurationVar(&c.Propagation, "propagation", 2*time.Second, "of it: from a change until the name server shows it")
+	flag.DurationVar(&c.Slow, "slow", 0, "of it: the same for the first zone")
+	flag.DurationVar(&c.Each, "each", 0, "of it: the DNS host takes a call in this time")
+	flag.StringVar(&host, "host", host, "of it: the DNS host takes many changes a call (batch) or one (single)")
+	flag.IntVar(&s.runs, "runs", 1, "rounds of floor and client; the median counts")
 	flag.IntVar(&s.fleet, "plan", 10000, "certificates of the fleet that is planned; 0 leaves it out")
 	flag.StringVar(&s.binary, "certform", filepath.Join("bin", "certform"), "the client's binary")
 	flag.StringVar(&s.json, "json", "", "write all figures to this file")
 	flag.BoolVar(&s.phases, "phases", false, "show when the client said what")
 	flag.Parse()
-	s.Single = host == "single"
-	if flag.NArg() > 0 || s.Certificates < 1 || s.Zones < 1 || s.Zones > s.Certificates || s.runs < 1 || host != "single" && host != "batch" {
+	c.Single = host == "single"
+	if c.Certificates > 0 {
+		s.one = &c
+	}
+	if flag.NArg() > 0 || c.Certificates < 0 || c.Zones < 1 || s.one != nil && c.Zones > c.Certificates || s.runs < 1 || host != "single" && host != "batch" {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -110,19 +117,37 @@ func bench(ctx context.Context, s settings) error {
 		return err
 	}
 	defer os.RemoveAll(s.dir)
-	r := newResults(s)
-	r.preface(os.Stdout)
-	if err := s.rounds(ctx, r); err != nil {
+	all := &report{Cores: runtime.NumCPU(), Go: runtime.Version(), s: s}
+	all.preface(os.Stdout)
+	measure := func(c Case, g goals) error {
+		r := &results{Case: c, Arithmetic: c.floor().arithmetic(), goals: g, s: s}
+		all.Cases = append(all.Cases, r)
+		r.preface(os.Stdout)
+		if err := s.rounds(ctx, r); err != nil {
+			return fmt.Errorf("%s: %w", c, err)
+		}
+		return nil
+	}
+	if s.one != nil {
+		err = measure(*s.one, goals{})
+	} else {
+		for _, c := range cases {
+			if err = measure(c.Case, c.goals); err != nil {
+				break
+			}
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if s.fleet > 0 {
-		if err := s.plans(ctx, r); err != nil {
+		if err := s.plans(ctx, all); err != nil {
 			return err
 		}
 	}
-	r.table(os.Stdout)
+	all.table(os.Stdout)
 	if s.json != "" {
-		data, err := json.MarshalIndent(r, "", "  ")
+		data, err := json.MarshalIndent(all, "", "  ")
 		if err != nil {
 			return err
 		}
@@ -130,7 +155,7 @@ func bench(ctx context.Context, s settings) error {
 			return err
 		}
 	}
-	return r.valid()
+	return all.valid()
 }
 
 // rounds has floor and client take turns until there are enough rounds in which
@@ -140,7 +165,7 @@ func (s settings) rounds(ctx context.Context, r *results) error {
 		if _, enough := counted(r.Rounds, s.runs); enough {
 			break
 		}
-		rd, err := s.round(ctx)
+		rd, err := s.round(ctx, r.Case)
 		if err != nil {
 			return fmt.Errorf("round %d: %w", n, err)
 		}
@@ -151,11 +176,11 @@ func (s settings) rounds(ctx context.Context, r *results) error {
 }
 
 // round is one run of the floor and one of the client, each in a fresh world.
-func (s settings) round(ctx context.Context) (round, error) {
+func (s settings) round(ctx context.Context, c Case) (round, error) {
 	var rd round
 	watch := watchLoad()
-	ours, err := s.inWorld(ctx, func(w *world, dir string) (err error) {
-		rd.Floor.used, err = answer(ctx, "floor", floorOrder{s.Case, w.addresses, dir}, &rd.Floor.floorTimes)
+	ours, err := s.inWorld(ctx, c.floor(), func(w *world, dir string) (err error) {
+		rd.Floor.used, err = answer(ctx, "floor", floorOrder{c.floor(), w.addresses, dir}, &rd.Floor.floorTimes)
 		if err == nil {
 			rd.Floor.counts, err = w.counts(ctx)
 		}
@@ -164,8 +189,8 @@ func (s settings) round(ctx context.Context) (round, error) {
 	if err != nil {
 		return rd, err
 	}
-	theirs, err := s.inWorld(ctx, func(w *world, dir string) (err error) {
-		rd.Client, err = apply(ctx, s.binary, s.Case, w, dir)
+	theirs, err := s.inWorld(ctx, c, func(w *world, dir string) (err error) {
+		rd.Client, err = apply(ctx, s.binary, c, w, dir)
 		return err
 	})
 	rd.WorldCPU = ours
@@ -175,12 +200,12 @@ func (s settings) round(ctx context.Context) (round, error) {
 
 // inWorld begins a world, does something in it with a directory of its own, and
 // ends it; cpu is what the world used.
-func (s settings) inWorld(ctx context.Context, do func(w *world, dir string) error) (cpu time.Duration, err error) {
+func (s settings) inWorld(ctx context.Context, c Case, do func(w *world, dir string) error) (cpu time.Duration, err error) {
 	dir, err := os.MkdirTemp(s.dir, "run-")
 	if err != nil {
 		return 0, err
 	}
-	w, err := startWorld(ctx, s.Case, dir)
+	w, err := startWorld(ctx, c, dir)
 	if err != nil {
 		return 0, err
 	}
@@ -189,7 +214,8 @@ func (s settings) inWorld(ctx context.Context, do func(w *world, dir string) err
 }
 
 // plans makes a fleet and plans it, as often as rounds does its rounds.
-func (s settings) plans(ctx context.Context, r *results) error {
+func (s settings) plans(ctx context.Context, r *report) error {
+	r.Fleet = s.fleet
 	dir, err := os.MkdirTemp(s.dir, "fleet-")
 	if err != nil {
 		return err

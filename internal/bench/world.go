@@ -25,6 +25,7 @@ type addresses struct {
 	CAFile     string `json:"ca_file"`
 	Hook       string `json:"hook"`
 	Nameserver string `json:"nameserver"`
+	Slow       string `json:"slow_nameserver"` // of the slow zone
 	Resolver   string `json:"resolver"`
 	Control    string `json:"control"`
 }
@@ -48,11 +49,21 @@ func serveWorld(o worldOrder, in io.Reader, out io.Writer) error {
 	n := dnstest.New()
 	defer n.Close()
 	server := n.AddServer("ns1.dns.test", "127.0.0.1")
+	late := n.AddServer("ns2.dns.test", "127.0.0.2")
+	late.SetLag(c.Slow - c.Propagation)
 	var zones []*dnstest.Zone
 	for i := range c.Zones {
-		zones = append(zones, n.AddZone(c.zone(i), server))
+		by := server
+		if i == 0 && c.Slow > 0 {
+			by = late
+		}
+		zones = append(zones, n.AddZone(c.zone(i), by))
 	}
 	nameserver, err := n.ServeLoopback(server, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	slow, err := n.ServeLoopback(late, "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -61,7 +72,7 @@ func serveWorld(o worldOrder, in io.Reader, out io.Writer) error {
 		return err
 	}
 	host := n.NewHost(dnstest.HostConfig{
-		Token: hookToken, Latency: dnsLatency, Rate: float64(time.Second / dnsEach),
+		Token: hookToken, Latency: dnsLatency, Rate: float64(time.Second) / float64(c.each()),
 		MaxChanges: c.batch(), Propagation: c.Propagation,
 	}, zones...)
 
@@ -95,7 +106,7 @@ func serveWorld(o worldOrder, in io.Reader, out io.Writer) error {
 	base := "http://" + l.Addr().String()
 	err = json.NewEncoder(out).Encode(addresses{
 		Directory: directory, CAFile: root, Hook: base + "/dns", Control: base + "/counts",
-		Nameserver: nameserver.String(), Resolver: resolver.String(),
+		Nameserver: nameserver.String(), Slow: slow.String(), Resolver: resolver.String(),
 	})
 	if err == nil {
 		_, err = io.Copy(io.Discard, in)
