@@ -31,8 +31,10 @@ type pacer struct {
 	limit *rate.Limiter
 
 	mu      sync.Mutex
-	until   time.Time // the host asked for quiet until then
-	moved   time.Time // when it last took a call
+	until   time.Time  // the host asked for quiet until then
+	moved   time.Time  // when it last took a call
+	taken   int        // how many it took in a row
+	usual   rate.Limit // as its quirks say
 	waiting [ranks][]chan struct{}
 	busy    int // zones of the account to which something is on its way: nobody looks meanwhile
 	serving bool
@@ -44,17 +46,35 @@ func newPacer(q Quirks) *pacer {
 	if q.PerSecond > 0 {
 		p.limit = rate.NewLimiter(rate.Limit(q.PerSecond), max(1, cmp.Or(q.Burst, int(math.Ceil(q.PerSecond)))))
 	}
+	p.usual = p.limit.Limit()
 	return p
 }
 
-// hold keeps everybody of the account quiet until t.
+// hold keeps everybody of the account quiet until t, and slower after it: the
+// host takes less than was thought. Calls that were under way together are
+// refused together, which is one refusal.
 func (p *pacer) hold(t time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if time.Until(p.until) <= 0 {
+		now := p.limit.Limit()
+		if now == rate.Inf {
+			now = unknownPace
+		}
+		p.limit.SetBurst(1)
+		p.limit.SetLimit(max(now*2/3, slowest))
+		p.taken = 0
+	}
 	if t.After(p.until) {
 		p.until = t
 	}
 }
+
+const (
+	unknownPace = rate.Limit(6)      // of a host whose pace is not known, until it refuses a call
+	slowest     = rate.Limit(1) / 10 // a host that wants less says so by its Retry-After
+	trust       = 30                 // calls in a row that it takes until it is asked more often again
+)
 
 // wait returns when one call may be made.
 func (p *pacer) wait(ctx context.Context, r rank) error {
@@ -94,6 +114,9 @@ func (p *pacer) moves() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.moved = time.Now()
+	if p.taken++; p.taken%trust == 0 && p.limit.Limit() < p.usual {
+		p.limit.SetLimit(min(p.limit.Limit()*5/4, p.usual))
+	}
 }
 
 // work counts the zones to which something is on its way.

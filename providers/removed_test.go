@@ -131,3 +131,29 @@ func TestAdditionsFirst(t *testing.T) {
 		}
 	})
 }
+
+// A host that takes less than is known of it is not asked again and again what
+// it refuses.
+func TestPaceIsLearnt(t *testing.T) {
+	for _, known := range []float64{4.5, 0} {
+		t.Run(fmt.Sprint(known), func(t *testing.T) {
+			quirks := providers.Quirks{PerSecond: known, Burst: 1}
+			host := dnstest.HostConfig{Rate: 2, Latency: 100 * time.Millisecond}
+			play(t, setup{host: host, dns: func(d *providers.DNS) { d.Quirks = quirks }}, func(s *scene) {
+				var values []providers.Value
+				for i := range 60 {
+					values = append(values, value(fmt.Sprintf("_acme-challenge.h%d.example.com", i), "v"))
+				}
+				if err := s.zones.Present(s.t.Context(), nil, values); err != nil {
+					s.t.Fatal(err)
+				}
+				if left := s.zones.Clean(s.t.Context(), values); len(left) > 0 {
+					s.t.Fatal(left)
+				}
+				if st := s.host.Stats(); st.Paced > 12 {
+					s.t.Errorf("%d calls were refused, of %d", st.Paced, st.Total)
+				}
+			})
+		})
+	}
+}
