@@ -46,7 +46,7 @@ type Job struct {
 	// Judged, if not nil, is called when the CA has looked at all that it wants
 	// to look at in DNS, from the step's own goroutine; it may be called again.
 	Judged func()
-	Say      event.Listener
+	Say    event.Listener
 }
 
 // Issuer moves an issuance forward. Its methods may be called concurrently
