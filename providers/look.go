@@ -104,9 +104,9 @@ func (r *round) pending(s server) (names []string, seen bool) {
 	if !time.Now().Before(r.deadline) {
 		return nil, false
 	}
-	for name, keys := range r.names {
+	for _, name := range r.order {
 		missing := false
-		for _, k := range keys {
+		for _, k := range r.names[name] {
 			missing = missing || r.sights[k].missing[s]
 			seen = seen || r.sights[k].once[s]
 		}
@@ -114,7 +114,6 @@ func (r *round) pending(s server) (names []string, seen bool) {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
 	return names, seen
 }
 

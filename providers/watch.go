@@ -65,6 +65,7 @@ type round struct {
 	servers []server
 	sights  map[key]*sight
 	names   map[string][]key
+	order   []string             // the names as they came
 	due     map[server]time.Time // when it is to be looked at again
 	said    map[server]string    // the last word of a server that does not show all
 	skipped map[server]bool      // its family cannot be routed from here
@@ -168,6 +169,9 @@ func (w *watcher) join(batch string, servers []server, keys []key, gone bool) *r
 			}
 		}
 		r.sights[k] = s
+		if r.names[k.name] == nil {
+			r.order = append(r.order, k.name)
+		}
 		r.names[k.name] = append(r.names[k.name], k)
 		r.check(k, s)
 	}
