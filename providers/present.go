@@ -111,6 +111,36 @@ func (z *Zones) Present(ctx context.Context, t *Ticket, values []Value) error {
 	return errors.Join(errs...)
 }
 
+// Turns sorts values into those that may be in DNS at the same time: where a
+// host or its zone block allows so many values at a name, an order that needs
+// more is proven one name after the other. It does not wait for room; Present
+// does.
+func (z *Zones) Turns(ctx context.Context, values []Value) (turns [][]Value) {
+	for _, e := range z.errands(ctx, values) {
+		most := 0
+		for _, p := range e.providers {
+			if l, err := z.lane(p, e.zone); err == nil && l.link.most > 0 && (most == 0 || l.link.most < most) {
+				most = l.link.most
+			}
+		}
+		turn, at := map[key]int{}, map[string]int{}
+		for _, k := range e.keys {
+			if most > 0 {
+				turn[k] = at[k.name] / most
+				at[k.name]++
+			}
+		}
+		for i, v := range e.values {
+			n := turn[e.ofValue[i]]
+			for len(turns) <= n {
+				turns = append(turns, nil)
+			}
+			turns[n] = append(turns[n], v)
+		}
+	}
+	return turns
+}
+
 // route finds the lanes of an errand.
 func (z *Zones) route(e *errand) error {
 	for _, p := range e.providers {

@@ -106,14 +106,14 @@ func (b *broker) readAll(ctx context.Context) {
 		if ctx.Err() != nil { // nothing was left for a moment
 			ctx, b.reading = context.WithCancel(context.Background())
 		}
-		l, last := b.removed[0].from, b.removed[len(b.removed)-1]
+		l, first, last := b.removed[0].from, b.removed[0], b.removed[len(b.removed)-1]
 		free := b.limit() == 1 && !slices.ContainsFunc(b.removed, func(o *op) bool { return !o.shown })
 		b.mu.Unlock()
 		if free {
 			// Where each change is a call, DNS is given the time to show it that
 			// it needed before.
-			pause := time.Until(last.taken.Add(min(l.delay(b.zone)*3/2+time.Second, l.wait/2)))
-			if pause > 0 {
+			pause := time.Until(last.taken.Add(l.delay(b.zone)*3/2 + time.Second))
+			if pause = min(pause, time.Until(first.taken.Add(l.wait/2))); pause > 0 {
 				_ = sleep(ctx, pause) // either way it begins anew
 				continue
 			}

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/certform/certform/internal/acmetest"
 	"github.com/certform/certform/internal/dnstest"
 	"github.com/certform/certform/internal/house"
 )
@@ -15,7 +16,7 @@ import (
 func TestZoneByZone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		zones := []string{"a.test", "b.test", "c.test", "d.test", "e.test", "f.test", "g.test", "h.test"}
-		h := house.New(t, house.Options{Zones: zones, Host: dnstest.HostConfig{Latency: 100 * time.Millisecond, Propagation: 2 * time.Second}})
+		h := house.New(t, house.Options{CA: func(c *acmetest.Config) { c.Latency = 25 * time.Millisecond }, Zones: zones, Host: dnstest.HostConfig{Latency: 100 * time.Millisecond, Propagation: 2 * time.Second}})
 		defer h.Close()
 		for i := range 80 {
 			h.Want(fmt.Sprintf("h%d", i), fmt.Sprintf("h%d.%s", i, zones[i%8]))

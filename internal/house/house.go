@@ -42,14 +42,14 @@ import (
 
 // House is the world that certform's processes work on.
 type House struct {
-	batch int // what the host takes in one call
-	Net   *dnstest.Net
-	CA    *acmetest.CA
-	Host  *dnstest.Host
-	Sink  *sinktest.Memory
-	Store state.Store
-	Seal  seal.Seal
-	Wants []plan.Want
+	quirks providers.Quirks // of the host
+	Net    *dnstest.Net
+	CA     *acmetest.CA
+	Host   *dnstest.Host
+	Sink   *sinktest.Memory
+	Store  state.Store
+	Seal   seal.Seal
+	Wants  []plan.Want
 
 	// Spare is a second CA, behind issuer.acme.spare.
 	Spare *acmetest.CA
@@ -66,16 +66,18 @@ type House struct {
 
 // Options of a house; the zero value has a quick and patient world.
 type Options struct {
-	CA    func(*acmetest.Config)
-	Spare func(*acmetest.Config) // not nil: there is a second CA
-	Host  dnstest.HostConfig
-	Zones []string // "example.com" if none
+	CA     func(*acmetest.Config)
+	Spare  func(*acmetest.Config) // not nil: there is a second CA
+	Host   dnstest.HostConfig
+	Zones  []string         // "example.com" if none
+	Quirks providers.Quirks // of the host; Batch is what Host says
 }
 
 // New builds a house. It must be closed inside the bubble.
 func New(t testing.TB, o Options) *House {
 	t.Helper()
-	h := &House{t: t, batch: cmp.Or(o.Host.MaxChanges, 500), Net: dnstest.New(), Sink: sinktest.NewMemory(), Store: memory.New(), living: map[int]bool{}, processes: map[string]*doom.Doom{}, down: map[string]bool{}}
+	o.Quirks.Batch = cmp.Or(o.Host.MaxChanges, 500)
+	h := &House{t: t, quirks: o.Quirks, Net: dnstest.New(), Sink: sinktest.NewMemory(), Store: memory.New(), living: map[int]bool{}, processes: map[string]*doom.Doom{}, down: map[string]bool{}}
 	servers := []*dnstest.Server{h.Net.AddServer("ns1.dns.test", "192.0.2.1"), h.Net.AddServer("ns2.dns.test", "192.0.2.2")}
 	if len(o.Zones) == 0 {
 		o.Zones = []string{"example.com"}
@@ -225,7 +227,7 @@ func (h *House) begin(d *doom.Doom, shares bool) (*Process, error) {
 	}
 	z := providers.NewZones(p.World, providers.Options{Say: say, DNS: []providers.DNS{{
 		Address: "dns.host.main", Kind: "host", Zones: zones, Spec: hostSpec{h.Host, p.Doom},
-		Quirks: providers.Quirks{Batch: h.batch},
+		Quirks: h.quirks,
 	}}})
 	deps := issue.Deps{World: p.World, Store: store, Seal: h.Seal, Zones: z, UserAgent: agent}
 	issuers := map[string]issue.Issuer{"issuer.acme.test": issue.NewACME(issue.ACME{Address: "issuer.acme.test", Directory: h.directory, CAA: []string{"ca.test"}}, deps)}

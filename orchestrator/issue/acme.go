@@ -37,7 +37,9 @@ type ACME struct {
 // Answerer puts challenge values into DNS; *providers.Zones is one.
 type Answerer interface {
 	Find(ctx context.Context, name cert.Name) (providers.Found, error)
+	Turns(ctx context.Context, values []providers.Value) [][]providers.Value
 	Present(ctx context.Context, t *providers.Ticket, values []providers.Value) error
+	Clean(ctx context.Context, values []providers.Value) []providers.Left
 }
 
 // Deps is what an ACME issuer works with.

@@ -69,6 +69,15 @@ func (h *hosted) Find(_ context.Context, name cert.Name) (providers.Found, error
 	return providers.Found{}, fmt.Errorf("%s is in no zone", name)
 }
 
+func (h *hosted) Turns(_ context.Context, values []providers.Value) [][]providers.Value {
+	if len(values) == 0 {
+		return nil
+	}
+	return [][]providers.Value{values}
+}
+
+func (h *hosted) Clean(context.Context, []providers.Value) []providers.Left { return nil }
+
 func (h *hosted) Present(_ context.Context, t *providers.Ticket, values []providers.Value) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

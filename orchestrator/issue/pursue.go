@@ -111,6 +111,7 @@ func (s *session) prove(ctx context.Context, w *state.Work, o acme.Order, authzs
 	}
 	var open []acme.Authorization
 	var values []providers.Value
+	of := map[string]acme.Authorization{} // by value
 	for _, z := range authzs {
 		if z.Status == acme.StatusValid {
 			continue
@@ -126,31 +127,44 @@ func (s *session) prove(ctx context.Context, w *state.Work, o acme.Order, authzs
 		if len(mine) == 0 {
 			return o, lost(fmt.Errorf("%s: order %s: %w", s.client.host, o.Location, errUnsaved))
 		}
+		of[ch.DNS01KeyAuthorization()] = z
 		open, values = append(open, z), append(values, mine...)
 	}
-	if len(values) > 0 {
+	var after time.Time
+	turns := s.d.Zones.Turns(ctx, values)
+	for i, turn := range turns {
 		began := time.Now()
-		if err := s.d.Zones.Present(ctx, s.trip.job.Ticket, values); err != nil {
+		if err := s.d.Zones.Present(ctx, s.trip.job.Ticket, turn); err != nil {
 			return o, err
 		}
 		// The ticket stays open until the CA has judged: it protects the values
 		// from another certificate's clean-up.
-		s.say(event.Event{Kind: event.Propagated, N: len(values), Took: time.Since(began)})
-	}
-	after, err := s.answer(ctx, open)
-	if err != nil {
-		// The CA may have gone on without us: its order tells.
-		now, _, err2 := s.getOrder(ctx, o.Location)
-		if err2 != nil && forgotten(err2) {
-			return o, lost(err2)
+		s.say(event.Event{Kind: event.Propagated, N: len(turn), Took: time.Since(began)})
+		var now []acme.Authorization
+		for _, v := range turn {
+			if z, ok := of[v.Text]; ok {
+				delete(of, v.Text) // a zone of two providers has each value twice
+				now = append(now, z)
+			}
 		}
-		if err2 != nil || now.Status == acme.StatusPending {
-			return o, err
+		var err error
+		if after, err = s.answer(ctx, now); err == nil && i < len(turns)-1 {
+			err = s.yield(ctx, now, after, turn)
 		}
-		return now, nil
+		if err != nil {
+			// The CA may have gone on without us: its order tells.
+			now, _, err2 := s.getOrder(ctx, o.Location)
+			if err2 != nil && forgotten(err2) {
+				return o, lost(err2)
+			}
+			if err2 != nil || now.Status == acme.StatusPending {
+				return o, err
+			}
+			return now, nil
+		}
 	}
 	began := time.Now()
-	o, err = s.settle(ctx, o.Location, after, &s.client.judging, func(o acme.Order) bool { return o.Status != acme.StatusPending })
+	o, err := s.settle(ctx, o.Location, after, &s.client.judging, func(o acme.Order) bool { return o.Status != acme.StatusPending })
 	if errors.Is(err, errDeadline) {
 		return o, s.stuck(ctx, o)
 	}
@@ -158,6 +172,39 @@ func (s *session) prove(ctx context.Context, w *state.Work, o acme.Order, authzs
 		s.say(event.Event{Kind: event.Validated, N: len(open), Took: time.Since(began)})
 	}
 	return o, err
+}
+
+// yield waits until the CA has judged some authorizations, and takes their
+// values out of DNS, where the next ones have no room beside them.
+func (s *session) yield(ctx context.Context, authzs []acme.Authorization, after time.Time, values []providers.Value) error {
+	urls := make([]string, len(authzs))
+	for i, z := range authzs {
+		urls[i] = z.Location
+	}
+	deadline := time.Now().Add(s.d.Deadline)
+	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
+		if err := sleep(ctx, max(pause, time.Until(after))); err != nil {
+			return fmt.Errorf("%s: read authorizations: %w", s.client.host, err)
+		}
+		now, err := s.authorizations(ctx, urls)
+		if err != nil {
+			return err
+		}
+		pending := slices.ContainsFunc(now, func(z acme.Authorization) bool { return z.Status == acme.StatusPending })
+		if !pending && slices.ContainsFunc(now, func(z acme.Authorization) bool { return z.Status != acme.StatusValid }) {
+			return errors.New("the CA refused the first of its names") // its order says more
+		}
+		if !pending {
+			break
+		}
+		if !time.Now().Before(deadline) {
+			return errDeadline
+		}
+	}
+	for _, l := range s.d.Zones.Clean(ctx, values) {
+		return l.Err
+	}
+	return nil
 }
 
 // saved are the intents with this text.

@@ -24,7 +24,7 @@ var duckdnsRow = row{
 	},
 	proof:   scripted,
 	leaks:   true,
-	special: "A domain holds one TXT value for itself and all names below it, so certificates of one domain should be ordered one after the other, and a wildcard with its base name cannot be one certificate. What somebody else put there is replaced. The token stands in the URL of every call (client.go:138) and in the provider's own errors (client.go:168), where certform hides it. The zone is declared, as in zones = [\"example.duckdns.org\"].",
+	special: "A domain holds one TXT value for itself and all names below it, so a wildcard and its base name are proven one after the other, and certificates of other names below it should be ordered by applies of their own. What somebody else put there is replaced. The token stands in the URL of every call (client.go:138) and in the provider's own errors (client.go:168), where certform hides it. The zone is declared, as in zones = [\"example.duckdns.org\"].",
 	docs: map[string]string{
 		"api_token":       "The token of the account, 36 characters.",
 		"override_domain": "The domain at Duck DNS, if names lead there by a CNAME.",

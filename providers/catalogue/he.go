@@ -29,7 +29,7 @@ var heRow = row{
 		Zone:   "single records: client.go:26@v1.2.2",
 	},
 	proof: scripted,
-	special: "The record is made once at dns.he.net: a dynamic TXT record of the name _acme-challenge..., with a DDNS key of its own, which goes in api_key; with one dns block all names need the same key. It holds one value, so a wildcard with its base name cannot be one certificate, and what somebody else put there is replaced. After use it stays, empty. " +
+	special: "The record is made once at dns.he.net: a dynamic TXT record of the name _acme-challenge..., with a DDNS key of its own, which goes in api_key; with one dns block all names need the same key. It holds one value, so a wildcard and its base name are proven one after the other, and what somebody else put there is replaced. After use it stays, empty. " +
 		"The call is made by certform itself: the provider pauses without a look at the deadline, and asks the system's resolver for what is there.",
 	docs: map[string]string{
 		"api_key": "The DDNS key of the TXT record.",
