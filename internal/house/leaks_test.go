@@ -88,6 +88,8 @@ func leak(t *testing.T, r *rand.Rand) (kills int) {
 		}
 		if p.Doom.Dead() {
 			kills++
+		} else if err != nil {
+			t.Errorf("a run that nobody killed: %v", err)
 		}
 		p.End()
 		if r.IntN(4) == 0 {
