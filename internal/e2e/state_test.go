@@ -218,12 +218,12 @@ func TestOwedValues(t *testing.T) {
 	w := newTown(t, "owed.test", "other.test")
 	d := newDesk(t)
 	d.config(w.config(d), site("owed.test"))
-	// Once the CA has looked, the zone takes no more updates.
+	// Once the CA looks, the zone takes no more updates.
 	zone := w.net.Zone("owed.test")
 	var once sync.Once
 	w.ca.Configure(func(c *acmetest.Config) {
 		c.Fault = func(_ *http.Request, op string) *acmetest.Fault {
-			if op == "finalize" {
+			if op == "challenge" {
 				once.Do(func() {
 					w.net.AddKey("another.", "hmac-sha256.", "YW5vdGhlciBrZXkgYWx0b2dldGhlcg==")
 					zone.Allow(dnstest.Allow{Keys: []string{"another."}})
