@@ -13,6 +13,7 @@ import (
 
 	"github.com/certform/certform/orchestrator/apply"
 	"github.com/certform/certform/orchestrator/event"
+	"github.com/certform/certform/orchestrator/state"
 	"github.com/certform/certform/orchestrator/world"
 	"github.com/spf13/cobra"
 )
@@ -128,11 +129,18 @@ func (d *doctor) examine(ctx context.Context, write bool) error {
 	s := d.s
 	engine := &apply.Engine{Zones: s.zones}
 	inUse, by := engine.ZonesOf(ctx, s.wants)
-	ours, err := d.ours(ctx)
+	owned, err := d.owned(ctx)
 	if err != nil {
 		return err
 	}
 	names := d.names(ctx)
+	ours := map[string]bool{}
+	for _, v := range owned {
+		ours[v.Name+"\x00"+v.Value] = true
+		if !slices.Contains(names[v.Zone], v.Name) {
+			names[v.Zone] = append(names[v.Zone], v.Name) // also where no certificate is
+		}
+	}
 	for _, address := range s.zones.Blocks() {
 		h := s.zones.Examine(ctx, address)
 		if h.Err != nil {
@@ -199,17 +207,13 @@ func (d *doctor) zone(ctx context.Context, address, zone string, names []string,
 	}
 }
 
-// ours are the values that records of this state name.
-func (d *doctor) ours(ctx context.Context) (map[string]bool, error) {
-	out := map[string]bool{}
+// owned are the values that records of this state name.
+func (d *doctor) owned(ctx context.Context) (out []state.Value, err error) {
 	records, err := d.s.survey.Records(ctx)
 	for _, r := range records {
-		values := slices.Clone(r.Owed)
+		out = append(out, r.Owed...)
 		if r.Work != nil {
-			values = append(values, r.Work.Values...)
-		}
-		for _, v := range values {
-			out[v.Name+"\x00"+v.Value] = true
+			out = append(out, r.Work.Values...)
 		}
 	}
 	return out, err

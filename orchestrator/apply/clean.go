@@ -149,8 +149,10 @@ func (e *Engine) cleanupTimeout() time.Duration {
 	return e.CleanupTimeout
 }
 
+// leftInDNS names values that are not known to be gone. A call that failed may
+// have written its values or not, so it does not say that they are there.
 func leftInDNS(errs []error) error {
-	return fmt.Errorf("%d TXT %s left in DNS: %w", len(errs), plural(len(errs), "value is", "values are"), errors.Join(errs...))
+	return fmt.Errorf("%d TXT %s may still be in DNS: %w", len(errs), plural(len(errs), "value", "values"), errors.Join(errs...))
 }
 
 // overtaken is for a record that another runner took over while this one was

@@ -119,6 +119,10 @@ func (e *Engine) orderFrom(ctx context.Context, j *journal, want plan.Want, orde
 			if err := e.allowed(ctx, want, wanted, issuer, found); err != nil {
 				return nil, err
 			}
+			// Nor is one made whose values nobody could write.
+			if err := e.Zones.Ready(ctx, serving(found)); err != nil {
+				return nil, err
+			}
 		}
 		key, err := e.claim(ctx, j, want, order, wanted, issuer, say)
 		if err != nil {
@@ -154,6 +158,16 @@ func (e *Engine) find(ctx context.Context, want plan.Want) ([]providers.Found, e
 		found = append(found, f)
 	}
 	return found, nil
+}
+
+// serving are the dns blocks that answer for names, each once.
+func serving(found []providers.Found) []string {
+	var out []string
+	for _, f := range found {
+		out = append(out, f.Providers...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // giveUp ends an order that is dead: its values become owed, in the same save
