@@ -43,6 +43,7 @@ import (
 // House is the world that certform's processes work on.
 type House struct {
 	quirks providers.Quirks // of the host
+	plain  bool             // it has libdns's own methods alone
 	Net    *dnstest.Net
 	CA     *acmetest.CA
 	Host   *dnstest.Host
@@ -71,13 +72,14 @@ type Options struct {
 	Host   dnstest.HostConfig
 	Zones  []string         // "example.com" if none
 	Quirks providers.Quirks // of the host; Batch is what Host says
+	Plain  bool             // the host has libdns's own methods alone, with the habits of Quirks
 }
 
 // New builds a house. It must be closed inside the bubble.
 func New(t testing.TB, o Options) *House {
 	t.Helper()
 	o.Quirks.Batch = cmp.Or(o.Host.MaxChanges, 500)
-	h := &House{t: t, quirks: o.Quirks, Net: dnstest.New(), Sink: sinktest.NewMemory(), Store: memory.New(), living: map[int]bool{}, processes: map[string]*doom.Doom{}, down: map[string]bool{}}
+	h := &House{t: t, quirks: o.Quirks, plain: o.Plain, Net: dnstest.New(), Sink: sinktest.NewMemory(), Store: memory.New(), living: map[int]bool{}, processes: map[string]*doom.Doom{}, down: map[string]bool{}}
 	servers := []*dnstest.Server{h.Net.AddServer("ns1.dns.test", "192.0.2.1"), h.Net.AddServer("ns2.dns.test", "192.0.2.2")}
 	if len(o.Zones) == 0 {
 		o.Zones = []string{"example.com"}
@@ -155,14 +157,17 @@ func (h *House) Want(name string, names ...string) *plan.Want {
 
 // hostSpec is the house's dns block: its host, through the process's doors.
 type hostSpec struct {
-	host *dnstest.Host
-	doom *doom.Doom
+	house *House
+	doom  *doom.Doom
 }
 
 func (s hostSpec) Check() []block.Problem { return nil }
 func (s hostSpec) Account() string        { return "host" }
 func (s hostSpec) Open(context.Context, *world.World) (providers.Provider, error) {
-	return doom.Provider{Host: s.host, Doom: s.doom}, nil
+	if s.house.plain {
+		return plainHost{s.house.Host, s.doom, s.house.quirks}, nil
+	}
+	return doom.Provider{Host: s.house.Host, Doom: s.doom}, nil
 }
 
 // Process is one run of certform on the house.
@@ -226,9 +231,9 @@ func (h *House) begin(d *doom.Doom, shares bool) (*Process, error) {
 		zones = append(zones, trimDot(z.Name))
 	}
 	z := providers.NewZones(p.World, providers.Options{Say: say, DNS: []providers.DNS{{
-		Address: "dns.host.main", Kind: "host", Zones: zones, Spec: hostSpec{h.Host, p.Doom},
+		Address: "dns.host.main", Kind: "host", Zones: zones, Spec: hostSpec{h, p.Doom},
 		Quirks: h.quirks,
-	}}})
+	}}, Exclusive: func(ctx context.Context, key string) (func(), error) { return p.Engine.Runner.Exclusive(ctx, key) }})
 	deps := issue.Deps{World: p.World, Store: store, Seal: h.Seal, Zones: z, UserAgent: agent}
 	issuers := map[string]issue.Issuer{"issuer.acme.test": issue.NewACME(issue.ACME{Address: "issuer.acme.test", Directory: h.directory, CAA: []string{"ca.test"}}, deps)}
 	if h.Spare != nil {

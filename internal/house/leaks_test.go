@@ -16,8 +16,23 @@ import (
 	"github.com/certform/certform/internal/house"
 	"github.com/certform/certform/orchestrator/apply"
 	"github.com/certform/certform/orchestrator/state"
+	"github.com/certform/certform/providers"
 	"github.com/libdns/libdns"
 )
+
+// hosts are the kinds of DNS hosts that a broker treats in ways of their own.
+var hosts = []struct {
+	kind   string
+	quirks providers.Quirks
+	plain  bool
+}{
+	{kind: "changes in batches"},
+	{kind: "adds and deletes exactly", plain: true},
+	{kind: "deletes by name", quirks: providers.Quirks{DeletesByName: true}, plain: true},
+	{kind: "replaces sets", quirks: providers.Quirks{Replaces: true}, plain: true},
+	{kind: "rewrites the zone", quirks: providers.Quirks{WholeZone: true}, plain: true},
+	{kind: "holds one value a name", quirks: providers.Quirks{OneValue: true}, plain: true},
+}
 
 // TestNothingLeaks kills the broker 500 times at random moments of its work at
 // hosts of all kinds, which besides fail, do what they answer with an error, and
@@ -48,6 +63,10 @@ func leak(t *testing.T, r *rand.Rand) (kills int) {
 		Propagation: time.Duration(r.IntN(5)) * time.Second,
 		MaxChanges:  []int{0, 1, 3}[r.IntN(3)],
 	}
+	kind := hosts[r.IntN(len(hosts))]
+	if kind.plain {
+		host.MaxChanges = 0 // a set is as large as it is
+	}
 	trouble := r.IntN(10)
 	faults := []dnstest.Outcome{dnstest.Refuse, dnstest.Fail, dnstest.LoseReply}
 	var mu sync.Mutex
@@ -60,9 +79,12 @@ func leak(t *testing.T, r *rand.Rand) (kills int) {
 		}
 		return faults[dice.IntN(len(faults))]
 	}
-	h := house.New(t, house.Options{Zones: zones, Host: host, CA: func(c *acmetest.Config) { c.OrderLife = 7 * day }})
+	h := house.New(t, house.Options{Zones: zones, Host: host, Quirks: kind.quirks, Plain: kind.plain, CA: func(c *acmetest.Config) { c.OrderLife = 7 * day }})
 	defer h.Close()
 	foreign := []libdns.RR{{Name: "_acme-challenge", Type: "TXT", Data: "foreign", TTL: time.Minute}}
+	if kind.quirks.OneValue {
+		foreign[0].Name += ".elsewhere" // at our name ours would take its place
+	}
 	if err := h.Host.Change(t.Context(), "z0.test.", foreign, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +140,7 @@ func leak(t *testing.T, r *rand.Rand) (kills int) {
 		time.Sleep(day)
 	}
 	if report.Code() != 0 {
-		t.Errorf("the last run: %+v", report.Outcomes)
+		t.Errorf("at a host that %s, the last run: %+v", kind.kind, report.Outcomes)
 	}
 	for e, err := range h.Store.List(t.Context(), state.Query{Prefix: state.Certificates}) {
 		if err != nil {
@@ -134,9 +156,9 @@ func leak(t *testing.T, r *rand.Rand) (kills int) {
 	}
 	p.End()
 	if after := h.Net.AllTXT(); !slices.Equal(before, after) {
-		t.Errorf("DNS was %q and is %q", before, after)
+		t.Errorf("at a host that %s: DNS was %q and is %q", kind.kind, before, after)
 	}
-	if got := h.Net.TXT("_acme-challenge.z0.test"); !slices.Equal(got, []string{"foreign"}) {
+	if got := h.Net.TXT(foreign[0].Name + ".z0.test"); !slices.Equal(got, []string{"foreign"}) {
 		t.Errorf("the foreign value's name has %q", got)
 	}
 	return kills
