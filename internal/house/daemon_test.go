@@ -13,6 +13,7 @@ import (
 	"github.com/certform/certform/internal/doom"
 	"github.com/certform/certform/internal/house"
 	"github.com/certform/certform/orchestrator/apply"
+	"github.com/certform/certform/orchestrator/cert"
 	"github.com/certform/certform/orchestrator/daemon"
 	"github.com/certform/certform/orchestrator/plan"
 	"github.com/certform/certform/orchestrator/state"
@@ -175,6 +176,40 @@ func TestOnePlaceDelaysNoOther(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestANewCertificateDoesNotWait: what failed with the last one is tried with
+// the new one at once, not when the last one's pause is over.
+func TestANewCertificateDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := house.New(t, house.Options{})
+		defer h.Close()
+		w := h.Want("site", "example.com")
+		h.Serve(w, w.Places[0].ID, "www.example.com", "site")
+		h.Down("www.example.com", true)
+		k := keep(t, h, time.Hour)
+		defer k.End()
+		time.Sleep(5 * time.Hour)
+		tries := record(t, h, "site").Places[w.Places[0].ID].Tries
+		if tries == nil || time.Until(tries.Next) < 30*time.Minute {
+			t.Fatalf("it should wait by now: %+v", tries)
+		}
+		h.Down("www.example.com", false)
+		wider, err := cert.ParseDNS("*.example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := *w
+		changed.Names = append(changed.Names[:1:1], wider)
+		k.load([]plan.Want{changed})
+		time.Sleep(time.Minute)
+		if b := h.Sink.Uses("site"); b == nil || len(b.Chain.Names()) != 2 {
+			t.Errorf("the new certificate was not delivered: %v", b)
+		}
+		if line := record(t, h, "site").Places[w.Places[0].ID]; line.Tries != nil || line.Proven == "" {
+			t.Errorf("the place is not at rest: %+v", line)
+		}
+	})
 }
 
 // TestReloadWhileUnderWay: certificates that change, leave and come back while

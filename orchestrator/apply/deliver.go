@@ -25,11 +25,12 @@ const looksPerPlace = 3
 // deliver makes every place hold the target bundle, wave by wave, and waits
 // until the endpoints prove it. bundle is the one just issued, or nil. One
 // place that fails, or that is left for later since it failed before, stops
-// later waves and nothing else.
+// later waves and nothing else. A bundle just issued goes everywhere, as the
+// plan says: what failed before failed with another one.
 func (e *Engine) deliver(ctx context.Context, j *journal, job Job, bundle *cert.Bundle, say event.Listener, out *Outcome) error {
 	want := job.Want
 	e.readAgain(ctx, j, &job)
-	now := plan.Again(&plan.Item{}, want, j.rec, job.Seen, time.Now(), e.Patient)
+	now := plan.Again(&plan.Item{}, want, j.rec, job.Seen, time.Now(), e.Patient && bundle == nil)
 	var puts []plan.Step
 	var blocked []error
 	proofs := map[string]bool{}
