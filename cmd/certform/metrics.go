@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,7 +122,7 @@ func (m *metrics) Looked(l daemon.Look) {
 		return
 	}
 	m.looked.WithLabelValues(address).Set(float64(l.At.Unix()))
-	if l.Outcome.Status == apply.Done && (l.Item == nil || len(l.Item.Errors) == 0) {
+	if l.Outcome.Status == apply.Done && !leaves(l.Item) {
 		m.success.WithLabelValues(address).SetToCurrentTime()
 	}
 	mine := prometheus.Labels{"certificate": address}
@@ -155,6 +156,12 @@ func (m *metrics) Looked(l daemon.Look) {
 			}
 		}
 	}
+}
+
+// leaves reports whether a turn that went well left something for later: what
+// is paused after failures, what only people can decide, what cannot be.
+func leaves(it *plan.Item) bool {
+	return it != nil && (len(it.Errors) > 0 || slices.ContainsFunc(it.Steps, func(s plan.Step) bool { return s.WaitTill != "" || s.Kind == plan.Blocked }))
 }
 
 // Handler serves /metrics and /healthz.
