@@ -145,19 +145,15 @@ func (o *options) showVerify(doc *verifyDoc) error {
 
 // served says what one address serves.
 func served(a plan.Address, leaf cert.Fingerprint) string {
-	var what string
 	switch {
 	case a.Unrouted:
 		return a.Address + ": not counted, this machine has no route there"
 	case a.Leaf == "":
 		return a.Address + ": " + a.Err
-	case a.Leaf == leaf:
-		what = "serves it"
-	default:
-		what = fmt.Sprintf("serves another certificate (sha256 %s, for %s, by %s, until %s)", a.Leaf.Short(), someNames(a.Names), a.Issuer, stamp(a.NotAfter))
+	case a.Leaf != leaf:
+		return a.Address + " serves " + cert.Another(a.Leaf, a.Names, a.Issuer, a.NotAfter)
+	case a.Err != "":
+		return a.Address + " serves it: " + a.Err
 	}
-	if a.Err != "" {
-		what += ": " + a.Err
-	}
-	return a.Address + " " + what
+	return a.Address + " serves it"
 }

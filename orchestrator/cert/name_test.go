@@ -3,6 +3,7 @@ package cert_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/certform/certform/orchestrator/cert"
 )
@@ -117,6 +118,18 @@ func TestEndpointID(t *testing.T) {
 	} {
 		if got := e.ID(); got != want {
 			t.Errorf("%q, should be %q", got, want)
+		}
+	}
+}
+
+func TestAnother(t *testing.T) {
+	until := time.Date(2026, 12, 6, 15, 0, 0, 0, time.UTC)
+	for want, got := range map[string]string{
+		"another certificate (sha256 aaaaaaaaaaaa, for a, b, c and 2 more, by R11, until 2026-12-06)": cert.Another("aaaaaaaaaaaabb", []string{"a", "b", "c", "d", "e"}, "R11", until),
+		"another certificate (sha256 aaaaaaaaaaaa, for no DNS name, by nobody, until 2026-12-06)":     cert.Another("aaaaaaaaaaaabb", nil, "", until),
+	} {
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 }

@@ -106,8 +106,9 @@ func repair(it *Item, want Want, have *state.Record, endpoint, why string, prove
 		case "activate": // for another endpoint
 			activated = true
 		case "keep":
-			v.Will, v.Why = "activate", fmt.Sprintf("%s: %s", endpoint, why)
-			step := Step{Kind: Put, Class: Drift, Place: p.ID, PlaceOp: "activate", Wave: p.Wave, Why: v.Why}
+			// What it serves is said of the endpoint.
+			v.Will, v.Why = "activate", endpoint+" does not serve it"
+			step := Step{Kind: Put, Class: Drift, Place: p.ID, PlaceOp: "activate", Wave: p.Wave, Why: fmt.Sprintf("%s: %s", endpoint, why)}
 			pause(&step, have.Places[p.ID], now, patient)
 			it.Steps = append(it.Steps, step)
 			activated = true
@@ -184,7 +185,9 @@ func place(p sinks.Place, have *state.Record, seen Place, target *state.Bundle, 
 	case target == nil:
 		return v, nil
 	case held.Leaf == "":
-		return do("repair", Drift, "what is there is no certificate: "+held.Broken)
+		_, step := do("repair", Drift, "what is there is no certificate: "+held.Broken)
+		v.Why = "what was delivered there has changed"
+		return v, step
 	case held.Leaf != target.Leaf && line.Leaf == target.Leaf:
 		return do("update", Drift, "it was put back to an earlier certificate of ours")
 	case held.Leaf != target.Leaf:

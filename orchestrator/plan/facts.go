@@ -108,7 +108,7 @@ func (s EndpointStatus) Serves(leaf cert.Fingerprint) (bool, string) {
 		case a.Leaf == "" && a.Err != "":
 			return false, a.Address + ": " + a.Err
 		case a.Leaf != leaf:
-			return false, a.Address + " serves " + a.describe()
+			return false, a.Address + " serves " + cert.Another(a.Leaf, a.Names, a.Issuer, a.NotAfter)
 		case a.Err != "":
 			return false, a.Address + ": " + a.Err
 		}
@@ -117,17 +117,6 @@ func (s EndpointStatus) Serves(leaf cert.Fingerprint) (bool, string) {
 		return false, "it has no address that can be reached from here"
 	}
 	return true, ""
-}
-
-func (a Address) describe() string {
-	out := "another certificate (sha256 " + a.Leaf.Short()
-	if a.Issuer != "" {
-		out += ", " + a.Issuer
-	}
-	if !a.NotAfter.IsZero() {
-		out += ", until " + a.NotAfter.UTC().Format("2006-01-02")
-	}
-	return out + ")"
 }
 
 // answers reports whether any address that counts completed a handshake.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 
@@ -65,7 +66,7 @@ func shake(ctx context.Context, w *world.World, e cert.Endpoint, at netip.AddrPo
 	defer cancel()
 	raw, err := w.DialContext(ctx, "tcp", at.String())
 	if err != nil {
-		return nil, fmt.Errorf("dial: %w", err)
+		return nil, fmt.Errorf("dial: %w", bare(err))
 	}
 	defer raw.Close()
 	// The deadline holds for plain-text talk too, which knows no context.
@@ -114,6 +115,20 @@ func shake(ctx context.Context, w *world.World, e cert.Endpoint, at netip.AddrPo
 		_ = c.Close()
 	}
 	return shown, nil
+}
+
+// bare is a dial's error without the address and the call, which who tells it
+// says too.
+func bare(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		err = op.Err
+	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		err = call.Err
+	}
+	return err
 }
 
 // late says that the time was up instead of how the connection broke then.

@@ -124,7 +124,7 @@ func (s Seen) Serves(leaf cert.Fingerprint) (ok bool, why string) {
 	for _, a := range s.counted() {
 		switch {
 		case a.Leaf != "" && a.Leaf != leaf:
-			bad = append(bad, a.String())
+			bad = append(bad, a.Addr.String()+" serves "+cert.Another(a.Leaf, a.Names, a.Issuer, a.NotAfter))
 		case a.Err != nil:
 			bad = append(bad, a.Addr.String()+": "+a.Err.Error())
 		}
@@ -145,25 +145,3 @@ func (s Seen) Unroutable() []netip.AddrPort {
 	}
 	return out
 }
-
-// String says what the address does, for people.
-func (a Address) String() string {
-	if a.Leaf == "" {
-		if a.Err == nil {
-			return a.Addr.String()
-		}
-		return a.Addr.String() + ": " + a.Err.Error()
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s serves %s (%s", a.Addr, a.Leaf.Short(), strings.Join(first(a.Names, 3), ", "))
-	if len(a.Names) > 3 {
-		fmt.Fprintf(&b, " and %d more", len(a.Names)-3)
-	}
-	fmt.Fprintf(&b, "; by %q, until %s)", a.Issuer, a.NotAfter.UTC().Format(time.RFC3339))
-	if a.Err != nil {
-		b.WriteString(": " + a.Err.Error())
-	}
-	return b.String()
-}
-
-func first(s []string, n int) []string { return s[:min(n, len(s))] }

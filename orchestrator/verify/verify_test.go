@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -222,12 +223,15 @@ func TestLook(t *testing.T) {
 		{name: "served", e: www, set: good, want: b, ok: true},
 		{name: "served at both addresses", e: two, set: good, want: b, ok: true},
 		{name: "another leaf", e: www, set: func(p *place) { p.set(v4, serving(pair(rsa))) }, want: b,
-			why: []string{v4, "serves " + rsa.Leaf().Short(), "Public 1"}},
+			why: []string{v4, "sha256 " + rsa.Leaf().Short(), "Public 1"}},
 		{name: "another leaf, of a CA that is not known here", e: www, set: func(p *place) { p.set(v4, serving(pair(mine))) }, want: b,
-			why: []string{v4, "serves " + mine.Leaf().Short(), "Private 1"}, not: "chain"},
+			why: []string{v4, "sha256 " + mine.Leaf().Short(), "Private 1"}, not: "chain"},
 		{name: "one of two addresses lags", e: two, want: b,
 			set: func(p *place) { p.set(v4, serving(pair(b))); p.set(v6, serving(pair(foreign))) },
-			why: []string{v6, "other.test"}},
+			why: []string{v6, "other.test"}, not: "not for"},
+		{name: "refused, and told once", e: www, set: func(p *place) {
+			p.fail("tcp", v4, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
+		}, want: b, why: []string{v4 + ": dial: connection refused"}, not: "tcp"},
 		{name: "another name", e: www, set: func(p *place) { p.set(v4, serving(pair(foreign))) }, want: foreign,
 			why: []string{"not for www.example.com", "other.test"}},
 		{name: "expired", e: www, set: func(p *place) { p.set(v4, serving(pair(expired))) }, want: expired, why: []string{"expired at"}},
@@ -276,7 +280,7 @@ func TestLook(t *testing.T) {
 		{name: "the ECDSA one of two", e: with(www, func(e *cert.Endpoint) { e.Family = "ecdsa" }), want: b, ok: true,
 			set: func(p *place) { p.set(v4, serving(pair(rsa), pair(b))) }},
 		{name: "RSA wanted, only ECDSA there", e: with(www, func(e *cert.Endpoint) { e.Family = "rsa" }), want: rsa,
-			set: func(p *place) { p.set(v4, serving(pair(b))) }, why: []string{"serves " + b.Leaf().Short()}},
+			set: func(p *place) { p.set(v4, serving(pair(b))) }, why: []string{"sha256 " + b.Leaf().Short()}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
