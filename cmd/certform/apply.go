@@ -202,11 +202,13 @@ func (o *options) ask(ctx context.Context, stop <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if !o.asks() {
+		fmt.Fprintln(o.errs) // where nobody typed it there is no end of the line
+	}
 	if strings.TrimSpace(a.line) == "yes" {
 		return nil
 	}
 	if a.err != nil && a.line == "" {
-		fmt.Fprintln(o.errs)
 		return &codeError{exitError, errors.New("nobody answered; say -auto-approve where nobody can")}
 	}
 	return &codeError{exitError, errors.New("not applied")}

@@ -18,7 +18,6 @@ import (
 	"github.com/certform/certform/orchestrator/config"
 	"github.com/certform/certform/orchestrator/event"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // answers are what init must know.
@@ -146,8 +145,7 @@ func (o *options) questions(a answers) (answers, error) {
 		{"name", "3. The first name to get a certificate for, as example.com or *.example.com", "", &a.name, checkName},
 		{"directory", "4. The directory where its files must be", "tls", &a.directory, func(string) error { return nil }},
 	}
-	f, ok := o.in.(*os.File)
-	asks := ok && term.IsTerminal(int(f.Fd()))
+	asks := o.asks()
 	in := bufio.NewReader(o.in)
 	var missing []string
 	for _, q := range list {

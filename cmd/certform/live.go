@@ -89,6 +89,7 @@ func (b *board) take(e event.Event) {
 		}
 		r.words, r.bad = words, false
 	}
+	r.count(e)
 	switch e.Kind {
 	case event.Began:
 		enter(stageBegun, e.Note)
@@ -102,17 +103,14 @@ func (b *board) take(e event.Event) {
 		enter(stageValidated, "the CA signs")
 	case event.Issued:
 		b.issued++
-		r.until = e.NotAfter
 		enter(stageIssued, "issued, until "+e.NotAfter.UTC().Format("2006-01-02"))
 	case event.Putting:
 		enter(stagePutting, "delivering to "+e.Place)
 	case event.Delivered:
-		r.delivered++
 		enter(stageDelivered, "delivered to "+e.Place)
 	case event.Verifying:
 		enter(stageDelivered, "not served yet: "+e.Place)
 	case event.Verified:
-		r.served++
 		enter(stageVerified, "served: "+e.Place)
 	case event.Waiting, event.Retrying, event.GaveUp, event.FellBack, event.Propagating:
 		r.words, r.bad = e.Words(b.loc), true
@@ -168,6 +166,18 @@ func (b *board) end(r *row, e event.Event) {
 		b.say(yellow, e)
 	}
 	b.active = slices.DeleteFunc(b.active, func(o *row) bool { return o == r })
+}
+
+// count notes what result tells.
+func (r *row) count(e event.Event) {
+	switch e.Kind {
+	case event.Issued:
+		r.until = e.NotAfter
+	case event.Delivered:
+		r.delivered++
+	case event.Verified:
+		r.served++
+	}
 }
 
 // result is what was done for a certificate.

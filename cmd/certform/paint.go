@@ -24,6 +24,12 @@ func (o *options) terminal(w io.Writer) bool {
 	return ok && !o.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
+// asks reports whether somebody sits at a terminal and can be asked.
+func (o *options) asks() bool {
+	f, ok := o.in.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // paint colours s for standard error, where people read.
 func (o *options) paint(sgr, s string) string { return o.paintFor(o.errs, sgr, s) }
 

@@ -101,18 +101,25 @@ func (o *options) keep(ctx context.Context, interval, canary time.Duration, list
 			o.reload(ctx, &base, runner, stop, fleets, m, say)
 			continue
 		}
-		say(event.Event{Kind: event.Noted, Note: fmt.Sprintf("%v: finishing what is under way", sig)})
-		defer func() { say(event.Event{Kind: event.RunEnded}) }()
+		name := "SIGTERM"
+		if sig == os.Interrupt {
+			name = "SIGINT"
+		}
+		say(event.Event{Kind: event.Noted, Note: fmt.Sprintf("%s: nothing new is begun, what is under way has %s to be finished and saved", name, endWithin)})
+		over := event.Event{Kind: event.RunEnded}
+		defer func() { say(over) }()
 		close(stop)
 		select {
 		case <-ended:
 		case <-signals:
 			cancel()
 			<-ended
+			over.Note = "told twice, so what was under way was broken off; the next run goes on from there"
 			return exit(exitInterrupted)
 		case <-time.After(endWithin):
 			cancel()
 			<-ended
+			over.Note = "what was under way was broken off; the next run goes on from there"
 		}
 		return nil
 	}

@@ -74,22 +74,6 @@ func (v *view) Close() {
 	}
 }
 
-// plainListener writes one line an event, for logs and CI. loc is where its
-// clock is; nil: this machine's.
-func plainListener(w io.Writer, loc *time.Location) event.Listener {
-	if loc == nil {
-		loc = time.Local
-	}
-	return func(e event.Event) {
-		who := e.Certificate
-		if who != "" {
-			who += ": "
-		}
-		// A broken pipe must not stop an apply.
-		_, _ = fmt.Fprintf(w, "%s  %s%s\n", e.Time.In(loc).Format("15:04:05"), who, indent(e.Words(loc), "          "))
-	}
-}
-
 // statuses are those of a report, in the order in which it tells them.
 var statuses = []apply.Status{apply.Done, apply.Failed, apply.Blocked, apply.Owing, apply.Held, apply.Stale, apply.Interrupted}
 

@@ -2,6 +2,7 @@ package house_test
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -158,6 +159,9 @@ func TestASoftStop(t *testing.T) {
 				r, err := p.Apply()
 				if err != nil || status(r)["site"] != apply.Interrupted || r.Code() != 3 {
 					t.Errorf("%v %+v", err, r.Outcomes)
+				}
+				if n := strings.Count(r.Outcomes[0].Err.Error(), "stopped before it was done"); n != 1 {
+					t.Errorf("it says %d times why: %v", n, r.Outcomes[0].Err)
 				}
 				if took := time.Since(began) - after; took > 30*time.Second {
 					t.Errorf("it took %v to stop", took)

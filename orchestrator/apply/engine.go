@@ -351,7 +351,7 @@ func (e *Engine) work(ctx context.Context, j *journal, job Job, say event.Listen
 	if order != nil && order.WaitTill == "" {
 		if bundle, err = e.issue(ctx, j, job.Want, order, say); err != nil {
 			err = e.afterFailedOrder(ctx, j, err, say)
-			if j.rec.Live == nil || !mayDeliver(err) {
+			if j.rec.Live == nil || ctx.Err() != nil || !mayDeliver(err) {
 				return err
 			}
 			// The old bundle is still live: its places are kept right.

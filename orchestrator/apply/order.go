@@ -278,7 +278,10 @@ func (e *Engine) steps(ctx context.Context, j *journal, want plan.Want, issuer i
 		done()
 		switch {
 		case err != nil && e.stopping() && errors.Is(context.Cause(g), errStopped):
-			return errors.Join(errStopped, err)
+			if !errors.Is(err, errStopped) {
+				err = errors.Join(errStopped, err)
+			}
+			return err
 		case errors.Is(err, issue.ErrRefusedReplaces) && j.rec.Work.Replaces != "":
 			say(event.Event{Kind: event.Warned, Note: "the CA would not connect the order with the certificate it replaces; ordered without", Err: err})
 			j.rec.NotReplaces, j.rec.Work.Replaces = j.rec.Work.Replaces, ""

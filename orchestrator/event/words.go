@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -96,7 +97,7 @@ func (e Event) phrase(loc *time.Location) string {
 	case Ailing:
 		return join(e.Provider, e.Issuer, "not well")
 	case RunEnded:
-		return "finished"
+		return "ended"
 	case ConfigLoaded:
 		return "configuration loaded, " + e.count("certificate")
 	case ConfigRefused:
@@ -131,4 +132,6 @@ func (e Event) again(loc *time.Location) string {
 	return ", again at " + e.Until.In(loc).Format(layout)
 }
 
-func join(words ...string) string { return strings.TrimSpace(strings.Join(words, " ")) }
+func join(words ...string) string {
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
+}
