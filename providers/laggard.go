@@ -47,13 +47,17 @@ func (r *round) laggards(missing map[server]bool) string {
 	return strings.Join(who, "; ")
 }
 
-// reported is the time between two notes about laggards.
-const reported = 3 * time.Second
+// reported and seldom are the first and the longest time between two notes
+// about laggards.
+const (
+	reported = 3 * time.Second
+	seldom   = time.Minute
+)
 
-// report says who lags, every few seconds, until the round ends.
+// report says who lags, ever more seldom, until the round ends.
 func (r *round) report() {
-	for {
-		if sleep(r.ctx, reported) != nil {
+	for pause := reported; ; pause = min(2*pause, seldom) {
+		if sleep(r.ctx, pause) != nil {
 			r.over()
 			return
 		}
@@ -75,7 +79,7 @@ func (r *round) report() {
 		}
 		r.w.z.o.Say(event.Event{
 			Kind: event.Propagating, Zone: bare(r.w.zone), N: n, Took: time.Since(r.began), Until: r.deadline,
-			Note: "waiting for " + who,
+			Note: who,
 		})
 	}
 }

@@ -296,7 +296,7 @@ var topologies = []topology{
 	{about: "a provider that cannot be asked and one that lists it", name: "www.example.com", dns: "a! b~example.com",
 		want: "zone example.com at dns.m.b (listed by dns.m.b); warning: open dns.m.a: secret env:TOKEN: not set"},
 	{about: "a provider that can only replace whole sets", name: "www.example.com", dns: "a#example.com",
-		want: "zone example.com at dns.m.a (declared by dns.m.a); warning: dns.m.a can only replace all values at a name; if somebody else writes TXT values at _acme-challenge.www.example.com too, delegate it by a CNAME to a zone of its own"},
+		want: "zone example.com at dns.m.a (declared by dns.m.a); warning: dns.m.a can only replace all values at a name of zone example.com; an _acme-challenge name at which somebody else writes TXT values too should be delegated by a CNAME to a zone of its own"},
 }
 
 // blocks are the dns blocks of a topology.

@@ -420,7 +420,16 @@ func (s *session) secrets(ctx context.Context, p *plan.Plan) error {
 }
 
 // errInterrupted is the cause of a context that a second interrupt ended.
-var errInterrupted = errors.New("interrupted twice")
+var errInterrupted error = cutOff("interrupted twice")
+
+// cutOff is why everything under way had to end at once: a cancellation, and no
+// fault of what was being done.
+type cutOff string
+
+func (c cutOff) Error() string { return string(c) }
+
+// Is is for errors.Is.
+func (cutOff) Is(target error) bool { return target == context.Canceled }
 
 // interruptible hears SIGINT and SIGTERM: the first closes stop (finish the
 // phase, save, say what is left), the second ends the context.

@@ -25,6 +25,9 @@ import (
 // under way is asked to finish its phase, and cut off after that.
 const endWithin = 8 * time.Second
 
+// errBrokenOff is why what was under way at the end of run did not go on.
+var errBrokenOff error = cutOff("broken off at the end of run; the next one goes on from here")
+
 // sweepEvery is how often keys and bundles that nothing names are looked for.
 const sweepEvery = time.Hour
 
@@ -57,8 +60,8 @@ func (o *options) keep(ctx context.Context, interval, canary time.Duration, list
 	}
 	m := newMetrics()
 	say := event.Tee(o.journal(), m.Listen)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	first, err := o.change(ctx, cfg, say)
 	if err != nil {
 		return err
@@ -112,12 +115,12 @@ func (o *options) keep(ctx context.Context, interval, canary time.Duration, list
 		select {
 		case <-ended:
 		case <-signals:
-			cancel()
+			cancel(errBrokenOff)
 			<-ended
 			over.Note = "told twice, so what was under way was broken off; the next run goes on from there"
 			return exit(exitInterrupted)
 		case <-time.After(endWithin):
-			cancel()
+			cancel(errBrokenOff)
 			<-ended
 			over.Note = "what was under way was broken off; the next run goes on from there"
 		}

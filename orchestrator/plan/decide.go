@@ -52,7 +52,11 @@ func decide(want Want, have *state.Record, seen Seen, now time.Time, patient boo
 		}
 		v.Unicode = n.Unicode()
 		it.Names = append(it.Names, v)
-		it.Warnings = append(it.Warnings, v.Warnings...)
+		for _, w := range v.Warnings { // what is said of a zone comes with each of its names
+			if !slices.Contains(it.Warnings, w) {
+				it.Warnings = append(it.Warnings, w)
+			}
+		}
 		if v.Err != "" {
 			it.Errors = append(it.Errors, fmt.Sprintf("name %s: %s", v.Name, v.Err))
 		}

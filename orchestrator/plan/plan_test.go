@@ -218,6 +218,18 @@ func TestMakeLeavesUpkeepToUpkeep(t *testing.T) {
 	}
 }
 
+// What is to be said of a zone is said once, not for each of the names in it.
+func TestAZoneIsWarnedOfOnce(t *testing.T) {
+	s := seen()
+	s.Names = map[string]plan.Name{}
+	for _, n := range want().Names {
+		s.Names[n.Value] = plan.Name{Name: n.Value, Zone: "example.com.", Warnings: []string{"dns.a.b can only replace all values at a name of zone example.com"}}
+	}
+	if it := plan.Decide(want(), nil, s, now, false); len(want().Names) < 2 || len(it.Warnings) != 1 {
+		t.Errorf("%d names, warnings %q", len(want().Names), it.Warnings)
+	}
+}
+
 func TestShortLivesAreNotUrgentFromTheFirst(t *testing.T) {
 	b := bundle("live", 1, time.Minute, 24*time.Hour)
 	if !plan.Deadline(&b).After(now) {
