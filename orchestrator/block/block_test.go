@@ -131,7 +131,7 @@ func TestMistakes(t *testing.T) {
 		{"path = \"p\"\nsmall = 256", `The argument "small": the number is too large or too small.`},
 		{"path = \"p\"\nsmall = -1", `the number cannot be negative`},
 		{"path = \"p\"\nargv = [null]", `an element of the list is null`},
-		{"path = \"p\"\nport = true", `The argument "port" takes a number, and this is bool: number required`},
+		{"path = \"p\"\nport = true", `The argument "port" takes a number, and this is bool.`},
 	} {
 		t.Run(c.src, func(t *testing.T) {
 			body, f := parse(t, c.src)

@@ -109,8 +109,12 @@ func (b *Body) set(f *field, attr *hcl.Attribute, ctx *hcl.EvalContext, val cty.
 	}
 	conv, err := convert.Convert(val, ctyType(f.typ))
 	if err != nil {
+		more := ""
+		if said := err.Error(); strings.Contains(said, ": ") { // of an element; of the whole it says the same again
+			more = ": " + said
+		}
 		return s, false, fail("Wrong type of value", fmt.Sprintf(
-			"The argument %q takes a %s, and this is %s: %v.", f.Name, f.Type, val.Type().FriendlyName(), err), false)
+			"The argument %q takes a %s, and this is %s%s.", f.Name, f.Type, val.Type().FriendlyName(), more), false)
 	}
 	if !conv.IsWhollyKnown() {
 		return s, false, nil

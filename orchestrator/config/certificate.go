@@ -108,7 +108,7 @@ func (l *loader) decodeCertificate(i *instance, defaults []referred) *built {
 		for _, t := range cert.KeyTypes {
 			known = append(known, string(t))
 		}
-		l.report.error(whose, body.Range("key_type"), "Unknown key type", "%q is not one of %s.%s", args.KeyType, strings.Join(known, ", "), suggest(args.KeyType, known))
+		l.report.error(whose, body.Range("key_type"), "Unknown key type", "%q is no key type.%s", args.KeyType, suggest(args.KeyType, known))
 	}
 	attrs := body.Content().Attributes
 	if a := attrs["names"]; a != nil {
@@ -208,9 +208,11 @@ func (l *loader) decodeIssuersOf(u *built, whose string, a *hcl.Attribute, ctx *
 		at = a.Expr.Range()
 	}
 	for _, r := range refs {
-		if !slices.Contains(u.Issuers, r.address()) {
-			u.Issuers = append(u.Issuers, r.address())
+		if slices.Contains(u.Issuers, r.address()) {
+			l.report.warn(whose, r.at, "Issuer listed twice", "%s is in the list already.", r.address())
+			continue
 		}
+		u.Issuers = append(u.Issuers, r.address())
 	}
 	if !ok || len(refs) > 0 || l.incomplete {
 		return refs
@@ -219,7 +221,7 @@ func (l *loader) decodeIssuersOf(u *built, whose string, a *hcl.Attribute, ctx *
 	case len(all) == 0 && l.noIssuer:
 	case len(all) == 0:
 		l.noIssuer = true
-		l.report.error("", at, "No issuer", "Somebody must sign: add an issuer block, as in issuer \"acme\" \"letsencrypt\" { directory = \"letsencrypt\" } (on lines of their own).")
+		l.report.error("", at, "No issuer", "Somebody must sign: add an issuer block, as in issuer \"acme\" \"letsencrypt\" { directory = \"letsencrypt\" }.")
 	case len(all) > 1 && a == nil:
 		var names []string
 		for _, d := range all {

@@ -158,7 +158,7 @@ func (l *loader) clashingZones() {
 		case old.by == z.by:
 			l.report.warn("", z.at, "Zone listed twice", "%s is in the list already.", z.zone)
 		default:
-			l.report.error("", z.at, "One zone at two providers", "%s (%s) and %s both declare %s. If both serve it, say so: zone %q { dns = [%s, %s] } (on lines of their own).",
+			l.report.error("", z.at, "One zone at two providers", "%s (%s) and %s both declare %s. If both serve it, say so: zone %q { dns = [%s, %s] }.",
 				old.by, where(old.at), z.by, z.zone, z.zone, old.by, z.by)
 		}
 	}

@@ -103,7 +103,7 @@ func (l *loader) checkEndpoint(body *block.Body, args *endpointArgs, ctx *hcl.Ev
 		l.report.error(whose(), body.Range("port"), "Bad port", "A port is a number from 1 to 65535.")
 	}
 	if args.StartTLS != "" && !slices.Contains(startTLS, args.StartTLS) {
-		l.report.error(whose(), body.Range("starttls"), "Unknown starttls", "%q is not one of %s.%s", args.StartTLS, strings.Join(startTLS, ", "), suggest(args.StartTLS, startTLS))
+		l.report.error(whose(), body.Range("starttls"), "Unknown starttls", "%q is no protocol that asks for TLS.%s", args.StartTLS, suggest(args.StartTLS, startTLS))
 	}
 	return l.report.errs == before
 }

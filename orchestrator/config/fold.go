@@ -43,6 +43,9 @@ func (r *report) add(whose string, diags ...*hcl.Diagnostic) {
 		if d.Severity == hcl.DiagError {
 			r.errs++
 		}
+		if saidOfEach(d) {
+			continue
+		}
 		if d.Subject != nil {
 			k.subject = *d.Subject
 		} else {
@@ -58,6 +61,16 @@ func (r *report) add(whose string, diags ...*hcl.Diagnostic) {
 		r.index[k] = append(r.index[k], e)
 		r.list = append(r.list, e)
 	}
+}
+
+// saidOfEach reports whether d is of an attribute that each has not: where the
+// references were read it was said already.
+func saidOfEach(d *hcl.Diagnostic) bool {
+	if d.Summary != "Unsupported attribute" || d.Expression == nil {
+		return false
+	}
+	t, diags := hcl.AbsTraversalForExpr(d.Expression)
+	return !diags.HasErrors() && t.RootName() == "each" && len(t) > 1 && step(t, 1) != "key" && step(t, 1) != "value"
 }
 
 // fold reports whether d is the same mistake as e: the very same, or that of

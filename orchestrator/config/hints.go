@@ -22,7 +22,8 @@ func suggest(given string, known []string) string {
 	slices.Sort(known)
 	// What has no letter in common is no misspelling: local.cc is not local.a.
 	own := given[strings.LastIndexByte(given, '.')+1:]
-	best, least := "", min(max(2, len(given)/3)+1, len(own))
+	// Nor is ssh, with one of three, s3.
+	best, least := "", min(max(2, len(given)/3)+1, (len(own)+2)/2)
 	for _, k := range known {
 		if len(k)-len(given) > least || len(given)-len(k) > least {
 			continue
@@ -86,6 +87,9 @@ var blockHints = map[string]string{
 	"endpoints":                 `An endpoint is a nested block of a sink: endpoint { address = "10.0.0.1" }.`,
 }
 
+// types are those that a variable may have.
+var types = []string{"any", "bool", "number", "string"}
+
 // rootHints answer references that exist in Terraform and not here.
 var rootHints = map[string]string{
 	"path":      `There is no path: file() and fileset() are relative to the file that calls them.`,
@@ -118,6 +122,10 @@ func hint(d *hcl.Diagnostic, files map[string]*hcl.File) {
 	case "Unsupported block type", "Unsupported argument", "Extraneous JSON object property", "Unexpected block":
 		if h := blockHints[quoted(d, files)]; h != "" {
 			d.Detail = h
+		}
+	case "Invalid type specification":
+		if strings.HasPrefix(d.Detail, "The keyword ") {
+			d.Detail += suggest(quoted(d, files), types) + " Others are made of them: list(string), set(string), map(string), object({ name = string }), tuple([string, number])."
 		}
 	case "Unsupported attribute", "Missing map element", "Invalid index":
 		nearAttribute(d)

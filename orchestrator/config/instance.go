@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 )
@@ -78,9 +79,11 @@ func (l *loader) expand(d *declaration, v cty.Value, ctx *hcl.EvalContext) bool 
 	case !v.CanIterateElements():
 		return fail("Wrong for_each", "%s, and this is %s.", takes, t.FriendlyName())
 	}
+	object, is := d.forEach.Expr.(*hclsyntax.ObjectConsExpr)
+	equal := is && l.equalKeysOf(object, ctx)
 	pairs := t.IsMapType() || t.IsObjectType()
 	exprs, _ := hcl.ExprList(d.forEach.Expr)
-	ok, n := true, 0
+	ok, n := !equal, 0
 	for it := v.ElementIterator(); it.Next(); n++ {
 		k, e := it.Element()
 		if len(exprs) == v.LengthInt() {

@@ -144,6 +144,7 @@ func (l *loader) declare() {
 		for _, s := range d.files {
 			content, diags := s.body.Content(rootSchema)
 			l.report.add("", diags...)
+			l.equalKeys(s.body)
 			for _, b := range content.Blocks {
 				switch b.Type {
 				case "certform":

@@ -99,6 +99,10 @@ func TestBlocks(t *testing.T) {
 		{name: "unknown kind of dns", hcl: "dns \"cloudflar\" \"a\" {}\n", want: []string{"main.hcl:1 Unknown kind of dns"}, says: "Did you mean cloudflare?"},
 		{name: "unknown kind of issuer", hcl: "issuer \"acmee\" \"a\" {}\n", want: []string{"main.hcl:1 Unknown kind of issuer"}, says: "Did you mean acme?"},
 		{name: "unknown kind of state and seal", hcl: "certform {\n  state \"s3\" {}\n  seal \"kms\" {}\n}\n", want: []string{"main.hcl:2 Unknown kind of state", "main.hcl:3 Unknown kind of seal"}},
+		{name: "a kind that comes later", hcl: "sink \"ssh\" \"a\" {}\n", want: []string{"main.hcl:1 Unknown kind of sink"}, says: "There is: file,", not: "Did you mean"},
+		{name: "issuer twice", hcl: "certificate \"a\" {\n  names = [\"a.example.com\"]\n  issuers = [issuer.acme.le, issuer.acme.le]\n  sinks = []\n}\n", want: []string{"main.hcl:3 warning: Issuer listed twice"}},
+		{name: "unknown type", hcl: "variable \"a\" {\n  type = strin\n  default = 1\n}\n", want: []string{"main.hcl:2 Invalid type specification"}, says: "Did you mean string?"},
+		{name: "what each has not, said once", hcl: "certificate \"a\" {\n  for_each = [\"a\", \"b\"]\n  names = [\"${each.key}.example.com\", each.name]\n  sinks = []\n}\n", want: []string{"main.hcl:3 Unknown reference"}, says: "there are each.key and each.value"},
 		{name: "unknown argument", hcl: aSink + "sink \"vault\" \"v\" {\n  address = \"a\"\n  path = \"p\"\n  token = secret(\"env:T\")\n  mout = \"x\"\n}\n",
 			want: []string{"main.hcl:8 Unsupported argument"}, says: `Did you mean "mount"?`},
 		{name: "missing argument", hcl: "sink \"vault\" \"v\" {\n  address = \"a\"\n  token = secret(\"env:T\")\n}\n", want: []string{"main.hcl:1 Missing required argument"}, says: `The argument "path" is required`},
@@ -203,6 +207,9 @@ func TestForEach(t *testing.T) {
 		return "certificate \"a\" {\n  for_each = " + e + "\n  names = [\"${each.key}.example.com\"]\n  sinks = []\n}\n"
 	}
 	run(t, []mistake{
+		{name: "equal keys of an object", hcl: cert(`{ a = 1, b = 2, "a" = 3 }`), want: []string{"main.hcl:2 Equal keys"}, says: `The key "a" is there twice`},
+		{name: "equal keys that come out", hcl: "locals {\n  x = \"a\"\n}\n" + cert(`{ a = 1, (local.x) = 2, "${local.x}b" = 3 }`), want: []string{"main.hcl:5 Equal keys"}},
+		{name: "equal keys on the way", hcl: "locals {\n  x = { 1 = 1, \"1\" = 2 }\n}\n" + cert(`local.x`), want: []string{"main.hcl:2 Equal keys"}},
 		{name: "equal keys", hcl: cert(`["a", "b", "a"]`), want: []string{"main.hcl:2 Equal keys in for_each"}},
 		{name: "null", hcl: cert(`null`), want: []string{"main.hcl:2 Wrong for_each"}},
 		{name: "text", hcl: cert(`"a"`), want: []string{"main.hcl:2 Wrong for_each"}},
