@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/agext/levenshtein"
 	"github.com/certform/certform/orchestrator/block"
 	"github.com/certform/certform/orchestrator/config"
 	"github.com/spf13/cobra"
@@ -116,16 +117,36 @@ func catalogueCommand(o *options, name, what string, all func() []kind) *cobra.C
 			if len(args) == 0 {
 				return o.listKinds(all())
 			}
-			var names []string
 			for _, k := range all() {
 				if k.Name == args[0] {
 					return o.showKind(k)
 				}
-				names = append(names, k.Name)
 			}
-			return fmt.Errorf("there is no %s %q here; known: %s", what, args[0], strings.Join(names, ", "))
+			return fmt.Errorf("there is no %s %q here; %s", what, args[0], meant(args[0], all(), "certform "+name+" lists them"))
 		},
 	}
+}
+
+// meant is the end of a sentence about a kind that is not there: those that may
+// be meant, all if they are few, else who tells them.
+func meant(given string, all []kind, who string) string {
+	given = strings.ToLower(given)
+	var near, names []string
+	for _, k := range all {
+		names = append(names, k.Name)
+		about, _, _ := strings.Cut(strings.ToLower(k.Doc), ". ") // as BIND, of rfc2136
+		if len(given) > 1 && (strings.Contains(k.Name, given) || strings.Contains(given, k.Name) || len(given) > 2 && strings.Contains(about, given) ||
+			levenshtein.Distance(given, k.Name, nil) <= len(given)/3) {
+			near = append(near, k.Name)
+		}
+	}
+	switch {
+	case len(near) > 0 && len(near) <= 4:
+		return "did you mean " + strings.Join(near, " or ") + "? " + who
+	case len(names) <= 12:
+		return "known: " + strings.Join(names, ", ")
+	}
+	return who
 }
 
 func (o *options) listKinds(all []kind) error {

@@ -48,7 +48,7 @@ sink "file" "web" {
   # reload = ["systemctl", "reload", "nginx"]
 
   # The proof: apply is done when every address of every host serves it. Take
-  # the # away where a server is.
+  # the # away once there is a server.
   # endpoint {}
 }
 
@@ -89,7 +89,7 @@ func (a answers) issuer() string {
 	i := slices.IndexFunc(config.CAs, func(ca config.CA) bool { return ca.Name == a.ca || ca.Directory == a.ca })
 	if i >= 0 && config.CAs[i].EAB {
 		b.WriteString("  # This CA binds accounts to its customers: it gives you these two.\n")
-		b.WriteString("  eab_kid = \"put the key identifier here\"\n  eab_hmac_key = secret(\"env:EAB_HMAC_KEY\")\n")
+		b.WriteString("  eab_kid = \"key-identifier\"" + yours + "\n  eab_hmac_key = secret(\"env:EAB_HMAC_KEY\")\n")
 	}
 	if u, err := url.Parse(a.ca); i < 0 && err == nil && u.Host != "" {
 		b.WriteString("  # Where the CA's own HTTPS is signed by a private root:\n  # ca_file = \"root.pem\"\n")
@@ -111,9 +111,26 @@ func (a answers) provider(name cert.Name) (string, error) {
 		block := f.Body().Blocks()[0]
 		block.SetLabels([]string{a.dns, "main"})
 		block.Body().SetAttributeValue("zones", cty.ListVal([]cty.Value{cty.StringVal(zoneOf(name))}))
-		return strings.ReplaceAll(string(f.Bytes()), "example.com", zoneOf(name)), nil
+		return marked(block.Body(), strings.ReplaceAll(string(f.Bytes()), "example.com", zoneOf(name)), text(zoneOf(name))), nil
 	}
 	return "", fmt.Errorf("there is no DNS provider %q", a.dns)
+}
+
+// yours marks what only looks as if it were known.
+const yours = " # an example: say yours"
+
+// marked is the text of a block with a mark at each value of the example that
+// is the user's to say. Secrets say where they are, and the zone is known.
+func marked(body *hclwrite.Body, text, zone string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		name = strings.TrimSpace(name)
+		if ok && name != "zones" && body.GetAttribute(name) != nil && !strings.Contains(value, "secret(") && strings.TrimSpace(value) != zone {
+			lines[i] += yours
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // zoneOf is the registered domain that a name is in, or the name itself.

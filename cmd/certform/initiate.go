@@ -38,7 +38,7 @@ func initCommand(o *options) *cobra.Command {
 	}
 	c.Flags().StringVar(&a.email, "email", "", "where the CA may write to")
 	c.Flags().StringVar(&a.ca, "ca", "", "the CA, letsencrypt if nothing is said: a known name ("+strings.Join(knownCAs(), ", ")+") or the URL of an ACME directory")
-	c.Flags().StringVar(&a.dns, "dns", "", "what the DNS is hosted by: "+strings.Join(providerNames(), ", "))
+	c.Flags().StringVar(&a.dns, "dns", "", "what the DNS is hosted by: one of those that certform providers lists, as cloudflare")
 	c.Flags().StringVar(&a.name, "name", "", "the first name, as example.com")
 	c.Flags().StringVar(&a.directory, "directory", "", "where its files must be")
 	return c
@@ -93,8 +93,12 @@ func (o *options) initiate(ctx context.Context, a answers) error {
 		return err
 	}
 	s.Close()
-	o.note(fmt.Sprintf("\nRead %s, give it the secrets that it names, and see what would be done:\n    %s",
-		relative(cmp.Or(there, filepath.Join(o.dir, "certform.hcl"))), o.given.next("plan")))
+	examples := ""
+	if there == "" {
+		examples = "say yours where it has an example, "
+	}
+	o.note(fmt.Sprintf("\nRead %s, %sgive it the secrets that it names, and see what would be done:\n    %s",
+		relative(cmp.Or(there, filepath.Join(o.dir, "certform.hcl"))), examples, o.given.next("plan")))
 	return nil
 }
 
@@ -141,7 +145,7 @@ func (o *options) questions(a answers) (answers, error) {
 	list := []question{
 		{"ca", "1. Who signs? A known CA (letsencrypt-staging to try things) or the URL of an ACME directory", "letsencrypt", &a.ca, checkCA},
 		{"email", "   Where may it write to? An e-mail address, or nothing", "", &a.email, checkEmail},
-		{"dns", "2. What is your DNS hosted by? " + strings.Join(providerNames(), ", "), "", &a.dns, checkProvider},
+		{"dns", fmt.Sprintf("2. What is your DNS hosted by? As cloudflare, route53, powerdns, or rfc2136 for a server of your own; certform providers lists all %d", len(providerKinds())), "", &a.dns, checkProvider},
 		{"name", "3. The first name to get a certificate for, as example.com or *.example.com", "", &a.name, checkName},
 		{"directory", "4. The directory where its files must be", "tls", &a.directory, func(string) error { return nil }},
 	}
@@ -206,7 +210,10 @@ func checkProvider(s string) error {
 	if slices.Contains(providerNames(), s) {
 		return nil
 	}
-	return fmt.Errorf("it is one of %s", strings.Join(providerNames(), ", "))
+	if s == "" {
+		return errors.New("say one; webhook and exec are for a host that is not among them")
+	}
+	return fmt.Errorf("there is no DNS provider %q here; %s", s, meant(s, providerCatalogue(), "certform providers lists them; webhook and exec are for any other"))
 }
 
 func checkName(s string) error {

@@ -65,13 +65,15 @@ func planCommand(o *options) *cobra.Command {
 				return err
 			}
 			p := plan.Make(facts)
-			if err := o.showPlan(p, out); err != nil {
-				return err
-			}
+			saved := out
+			var notSaved error
 			if out != "" {
-				if err := savePlan(out, p); err != nil {
-					return err
+				if notSaved = savePlan(out, p); notSaved != nil {
+					saved = "" // there is nothing to apply exactly
 				}
+			}
+			if err := errors.Join(o.showPlan(p, saved), notSaved); err != nil {
+				return err
 			}
 			switch {
 			case p.Summary.Errors > 0:

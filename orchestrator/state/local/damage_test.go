@@ -154,6 +154,9 @@ func TestRefusedFiles(t *testing.T) {
 				if errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("%v would pass for a state that is not there yet", err)
 				}
+				if n := strings.Count(err.Error(), "open state"); n > 1 {
+					t.Errorf("it says %d times what was being done: %v", n, err)
+				}
 				if strings.Contains(err.Error(), "damaged") && len(world.Advice(err)) == 0 {
 					t.Errorf("%v comes without advice", err)
 				}

@@ -49,6 +49,8 @@ func at(doing, path string) string {
 // for one.
 func fault(path, doing string, err error) error {
 	switch {
+	case strings.HasPrefix(err.Error(), at(doing, path)+": "):
+		return err // it has its place
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, fs.ErrNotExist), errors.Is(err, state.ErrConflict):
 		return fmt.Errorf("%s: %w", doing, err)

@@ -59,7 +59,11 @@ func locate(path string) (string, error) {
 			// %v: this is not a state that is merely not there yet.
 			return "", fmt.Errorf("open state %s: it is a symbolic link to nothing: %v", path, err)
 		}
-		return "", fmt.Errorf("open state: %w", err)
+		err = fmt.Errorf("open state: %w", err)
+		if errors.Is(err, fs.ErrPermission) {
+			err = world.Hint(err, "who plans must be able to read the state: it holds no secret but sealed keys")
+		}
+		return "", err
 	}
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("open state %s: not a regular file", path)
