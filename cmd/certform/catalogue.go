@@ -107,11 +107,10 @@ func catalogueCommand(o *options, name, what string, all func() []kind) *cobra.C
 		Short: "List the " + what + "s that are built in, or the arguments of one",
 		Args:  cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			var names []string
-			for _, k := range all() {
-				names = append(names, k.Name+"\t"+k.Doc)
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return names, cobra.ShellCompDirectiveNoFileComp
+			return choices(all()), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {

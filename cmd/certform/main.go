@@ -63,6 +63,10 @@ func exit(code int) error {
 
 // run is the whole program but for the process around it.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if asksForOneDash(args) {
+		stdout, args = oneDash{stdout}, slices.Clone(args)
+		args[len(args)-1] = "-" + args[len(args)-1]
+	}
 	o := &options{in: stdin, out: stdout, errs: stderr}
 	root := command(o)
 	root.SetArgs(terraformFlags(args))
@@ -126,6 +130,7 @@ func command(o *options) *cobra.Command {
 	root.SetOut(o.out)
 	root.SetErr(o.errs)
 	strict(root)
+	completions(o, root)
 	// In help as in the documents: long flags with one dash.
 	cobra.AddTemplateFunc("oneDash", func(usages string) string { return strings.ReplaceAll(usages, "--", "-") })
 	root.SetUsageTemplate(strings.NewReplacer("FlagUsages |", "FlagUsages | oneDash |", "--help", "-help").Replace(root.UsageTemplate()))
