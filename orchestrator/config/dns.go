@@ -112,6 +112,11 @@ func hostName(text string) (string, error) {
 	if ascii == "" || len(ascii) > 253 {
 		return "", fmt.Errorf("a DNS name has 1 to 253 octets")
 	}
+	// RFC 3696, section 2: no top-level domain is a number, so that nobody takes
+	// an address for a name.
+	if last := ascii[strings.LastIndexByte(ascii, '.')+1:]; last != "" && strings.Trim(last, "0123456789") == "" {
+		return "", fmt.Errorf("its last label is a number, as in an IP address")
+	}
 	for label := range strings.SplitSeq(ascii, ".") {
 		if label == "" || len(label) > 63 {
 			return "", fmt.Errorf("each label of a DNS name has 1 to 63 octets")

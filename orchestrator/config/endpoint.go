@@ -45,32 +45,34 @@ func (l *loader) readEndpoint(b *hcl.Block, p place) *endpointBlock {
 // decoded that does not vary per certificate.
 type endpointInstance struct {
 	*endpointBlock
-	args endpointArgs
-	ok   bool
+	args    endpointArgs
+	unknown []string // arguments that could not be read
+	ok      bool
 }
 
 // endpoints are what one endpoint block asks of one certificate.
 func (l *loader) endpoints(u *built, e *endpointInstance, ctx *hcl.EvalContext, whose func() string) []cert.Endpoint {
 	args, ok := e.args, e.ok
+	body := e.levels.all
 	if e.levels.varies() {
 		unknown, diags := e.levels.certificate.Decode(ctx, &args)
 		if diags != nil {
 			l.report.add(whose(), diags...)
 		}
 		ok = ok && unknown == nil && !diags.HasErrors()
+		ok = l.checkEndpoint(body, &args, slices.Concat(e.unknown, unknown), ctx, whose) && ok
 	}
-	if !ok || u.broken {
+	if u.broken {
 		return nil
 	}
-	if e.levels.varies() && !l.checkEndpoint(e.levels.all, &args, ctx, whose) {
-		return nil
-	}
-	body := e.levels.all
 	names := u.Hosts
 	if body.Content().Attributes["server_names"] != nil && args.ServerNames != nil {
-		if names, ok = l.serverNames(u, args.ServerNames, body.Range("server_names"), whose); !ok {
-			return nil
-		}
+		var good bool
+		names, good = l.serverNames(u, args.ServerNames, body.Range("server_names"), whose)
+		ok = ok && good
+	}
+	if !ok {
+		return nil
 	}
 	if len(names) == 0 {
 		l.report.error(whose(), e.at, "Endpoint without a name to ask for",
@@ -89,10 +91,11 @@ func (l *loader) endpoints(u *built, e *endpointInstance, ctx *hcl.EvalContext, 
 }
 
 // checkEndpoint checks what is the same for all server names, and makes the
-// address canonical.
-func (l *loader) checkEndpoint(body *block.Body, args *endpointArgs, ctx *hcl.EvalContext, whose func() string) bool {
+// address canonical. Arguments that are unknown have been told already, and
+// hide no mistake in another.
+func (l *loader) checkEndpoint(body *block.Body, args *endpointArgs, unknown []string, ctx *hcl.EvalContext, whose func() string) bool {
 	before := l.report.errs
-	if given(body.Content().Attributes["address"], ctx) != nil {
+	if !slices.Contains(unknown, "address") && given(body.Content().Attributes["address"], ctx) != nil {
 		address, problem := endpointAddress(args.Address)
 		if problem != "" {
 			l.report.error(whose(), body.Range("address"), "Bad address of an endpoint", "%s", problem)

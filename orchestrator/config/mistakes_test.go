@@ -143,6 +143,12 @@ func TestTypes(t *testing.T) {
 			want: []string{"main.hcl:4 Bad port", "main.hcl:7 Unknown starttls", "main.hcl:10 Bad address of an endpoint", "main.hcl:13 Server name that no name covers", "main.hcl:16 Wrong value", "main.hcl:19 Bad address of an endpoint", "main.hcl:22 Unsupported argument"},
 			says: "Did you mean smtp?"},
 		{name: "blind sink", hcl: "sink \"pull\" \"a\" {\n}\n", want: []string{"main.hcl:1 Sink without a proof"}},
+		{name: "one mistake in an endpoint hides no other", hcl: "sink \"file\" \"a\" {\n  combined = \"/a\"\n  endpoint {\n    within = \"soon\"\n    port = 70000\n    starttls = \"ftp\"\n    address = \"https://x\"\n    server_names = [\"www.example.org\"]\n    prot = 1\n  }\n  endpoint {\n    address = 3 + \"x\"\n    port = 0\n  }\n}\ncertificate \"a\" {\n  names = [\"a.example.com\"]\n  sinks = [sink.file.a]\n}\n",
+			want: []string{"main.hcl:4 Wrong value", "main.hcl:5 Bad port", "main.hcl:6 Unknown starttls", "main.hcl:7 Bad address of an endpoint", "main.hcl:8 Server name that no name covers", "main.hcl:9 Unsupported argument", "main.hcl:12 Invalid operand", "main.hcl:13 Bad port"}},
+		{name: "one that varies too", hcl: "sink \"file\" \"a\" {\n  combined = \"/a\"\n  endpoint {\n    within = \"soon\"\n    port = 0\n    address = \"https://${certificate.name}\"\n  }\n}\ncertificate \"a\" {\n  names = [\"a.example.com\"]\n  sinks = [sink.file.a]\n}\n",
+			want: []string{"main.hcl:4 Wrong value", "main.hcl:5 Bad port", "main.hcl:6 Bad address of an endpoint"}},
+		{name: "numbers that are no address", hcl: "sink \"file\" \"a\" {\n  combined = \"/a\"\n  endpoint {\n    address = \"10.0.0.256\"\n  }\n}\ncertificate \"a\" {\n  names = [\"a.example.com\"]\n  sinks = [sink.file.a]\n}\nzone \"a.example.com\" {\n  nameservers = [\"999.1.1.1\", \"ns1.example.com\", \"192.0.2.1:5353\"]\n  resolvers = [\"192.0.2.300:53\"]\n}\n",
+			want: []string{"main.hcl:4 Bad address of an endpoint", "main.hcl:12 Bad server", "main.hcl:13 Bad server"}},
 		{name: "endpoint of wildcards only", hcl: "sink \"pull\" \"a\" {\n  endpoint {}\n}\ncertificate \"w\" {\n  names = [\"*.example.com\"]\n  sinks = [sink.pull.a]\n}\n", want: []string{"main.hcl:2 Endpoint without a name to ask for"}},
 	})
 }

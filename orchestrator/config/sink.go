@@ -147,19 +147,20 @@ func (l *loader) decodeSink(i *instance, base sinks.Spec, frame frameArgs, missi
 		if diags != nil {
 			l.report.add(i.whose(), diags...)
 		}
-		e.ok = e.ok && unknown == nil
+		e.unknown = unknown
 		unknown, diags = b.levels.each.Decode(si.ctx, &e.args)
 		if diags != nil {
 			l.report.add(i.whose(), diags...)
 		}
-		e.ok = e.ok && unknown == nil
+		e.unknown = append(e.unknown, unknown...)
+		e.ok = e.ok && e.unknown == nil
 		if b.levels.varies() {
 			if _, diags := b.levels.certificate.Decode(static, &endpointArgs{}); diags != nil {
 				l.report.add(i.whose(), diags...)
 			}
-		} else if e.ok {
+		} else {
 			// Told here, it is told once, and of a sink that nobody lists too.
-			e.ok = l.checkEndpoint(b.levels.all, &e.args, si.ctx, i.whose)
+			e.ok = l.checkEndpoint(b.levels.all, &e.args, e.unknown, si.ctx, i.whose) && e.ok
 		}
 		si.endpoints = append(si.endpoints, e)
 	}
