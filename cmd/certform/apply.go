@@ -119,7 +119,10 @@ func (o *options) review(ctx context.Context, cfg *config.Config, f applyFlags, 
 				return nil, plan.Facts{}, err
 			}
 		}
-		return saved, plan.Facts{}, s.stale(file, saved)
+		if err := s.stale(file, saved); err != nil {
+			return nil, plan.Facts{}, err
+		}
+		return saved, plan.Facts{}, s.secrets(ctx, saved)
 	}
 	facts, err := s.facts(ctx, f.plan)
 	if err != nil {
@@ -135,6 +138,9 @@ func (o *options) review(ctx context.Context, cfg *config.Config, f applyFlags, 
 	}
 	if f.plan.upkeep == string(plan.Exclude) && !p.Changes() {
 		return nil, facts, o.nothingToDo(p)
+	}
+	if err := s.secrets(ctx, p); err != nil {
+		return nil, facts, err
 	}
 	if f.approve {
 		return p, facts, nil
@@ -251,9 +257,6 @@ func (o *options) execute(ctx context.Context, cfg *config.Config, f applyFlags,
 		}
 		engine.Refresh(ctx, s.wants, records)
 	}
-	if err := s.secrets(ctx, p); err != nil {
-		return err
-	}
 	again := time.Since(facts.Now) > surveyGood
 	if again {
 		facts, err = s.facts(ctx, f.plan)
@@ -365,12 +368,12 @@ func (s *session) markApplied(ctx context.Context, saved *plan.Plan) {
 	}
 }
 
-// secrets proves, before the first effect, that every secret can be had that
-// what the plan changes needs: the places of its certificates, and the dns
-// blocks that answer for their names, which are opened with theirs. Where a plan
-// could not find out which these are, it is all that may be asked. (The key of
-// an external account binding is needed once in the life of an account; issue
-// asks for it then.)
+// secrets proves, before anybody is asked and anything is made, that every
+// secret can be had that what the plan changes needs: the places of its
+// certificates, and the dns blocks that answer for their names, which are opened
+// with theirs. Where a plan could not find out which these are, it is all that
+// may be asked. (The key of an external account binding is needed once in the
+// life of an account; issue asks for it then.)
 func (s *session) secrets(ctx context.Context, p *plan.Plan) error {
 	places, dns := map[string]bool{}, map[string]bool{}
 	for _, it := range p.Items {
