@@ -60,6 +60,10 @@ func (z *Zones) find(ctx context.Context, base string) (Found, error) {
 			f.Warnings = append(f.Warnings, fmt.Sprintf(
 				"%s can only write zone %s back as a whole, so what somebody else changes in it at the same moment is lost; delegate its _acme-challenge names by CNAMEs to a zone of its own",
 				p, bare(s.zone)))
+		case h.Quirks.OneValue:
+			f.Warnings = append(f.Warnings, fmt.Sprintf(
+				"%s holds one TXT value at a name of zone %s, and writing replaces it; an _acme-challenge name at which somebody else writes TXT values too should be delegated by a CNAME to a zone of its own",
+				p, bare(s.zone)))
 		case h.Quirks.Replaces || h.Quirks.DeletesByName:
 			f.Warnings = append(f.Warnings, fmt.Sprintf(
 				"%s can only replace all values at a name of zone %s; an _acme-challenge name at which somebody else writes TXT values too should be delegated by a CNAME to a zone of its own",

@@ -254,13 +254,13 @@ func TestFindMany(t *testing.T) {
 	}
 }
 
-// Where a host can only replace whole sets, the plan says so and recommends
+// Where a host can only replace whole sets, or its one value, the plan says so and recommends
 // delegation.
 func TestWholeSetsAreTold(t *testing.T) {
 	for _, c := range []struct {
 		quirks providers.Quirks
 		told   bool
-	}{{providers.Quirks{}, false}, {providers.Quirks{Replaces: true}, true}, {providers.Quirks{DeletesByName: true}, true}, {providers.Quirks{WholeZone: true}, true}} {
+	}{{providers.Quirks{}, false}, {providers.Quirks{Replaces: true}, true}, {providers.Quirks{DeletesByName: true}, true}, {providers.Quirks{WholeZone: true}, true}, {providers.Quirks{OneValue: true}, true}} {
 		n := dnstest.New()
 		block := providertest.Memory("dns.m.a", "a", n.NewHost(dnstest.HostConfig{}), "example.com")
 		block.Quirks = c.quirks

@@ -54,7 +54,7 @@ func treated(q providers.Quirks) (out []string) {
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	switch {
 	case q.OneValue:
-		say("It holds one TXT value at a name: challenges that share a name, as those of a name and its wildcard, go one after the other.")
+		say("It holds one TXT value at a name: challenges that share a name, as those of a name and its wildcard, go one after the other. Writing replaces what is there, whoever wrote it; the plan recommends delegation.")
 	case q.Rolls:
 		say("It keeps the newest values and lets none be removed: nothing is cleaned.")
 	default:
