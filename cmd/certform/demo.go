@@ -162,15 +162,28 @@ func (o *options) tryNext(dir string, box *sandbox.Sandbox) {
 		self = "certform"
 	}
 	o.chapter("The CA, the DNS server and the endpoint go on until you press Ctrl-C. In another terminal:")
-	fmt.Fprintf(o.out, `    cd %s
-    %s plan                      # nothing to do
-    %s status                    # what is remembered
-    $EDITOR certform.hcl         # add a name such as "db.in.%s"; then plan and apply
-    echo broken > tls/fullchain.pem
-    %s plan                      # the drift, at the place and at the endpoint
-    %s apply                     # repairs it, without a new certificate
-    openssl s_client -connect %s -servername %s </dev/null
-`, dir, self, self, demoZone, self, self, box.Endpoint, demoHost)
+	try := [][2]string{
+		{"cd " + quote(dir), ""},
+		{quote(self) + " plan", "nothing to do"},
+		{quote(self) + " status", "what is remembered"},
+		{"$EDITOR certform.hcl", fmt.Sprintf("add a name such as %q; then plan and apply", "db.in."+demoZone)},
+		{"echo broken > tls/fullchain.pem", ""},
+		{quote(self) + " plan", "the drift, at the place and at the endpoint"},
+		{quote(self) + " apply", "repairs it, without a new certificate"},
+		{fmt.Sprintf("openssl s_client -connect %s -servername %s </dev/null", box.Endpoint, demoHost), ""},
+	}
+	column := 0
+	for _, line := range try {
+		if line[1] != "" {
+			column = max(column, len(line[0]))
+		}
+	}
+	for _, line := range try {
+		if line[1] != "" {
+			line[0] = fmt.Sprintf("%-*s  # %s", column, line[0], line[1])
+		}
+		fmt.Fprintf(o.out, "    %s\n", line[0])
+	}
 }
 
 // writeDemo writes the configuration of the sandbox, for people to read.
