@@ -49,13 +49,18 @@ func (b *broker) make(ctx context.Context, l *link, ops []*op) {
 			adds = append(adds, o)
 		}
 	}
-	r := adding
-	if len(adds) == 0 {
-		r = removing
-	}
 	// The wait for a turn is no fault of the host's: its time begins after it.
-	ctx, turn := b.pace.ranked(ctx, r)
-	err := turn.pay(ctx)
+	ctx, turn := b.pace.ranked(ctx, adding)
+	var err error
+	if len(adds) > 0 || !b.patient(ctx) {
+		err = turn.pay(ctx)
+	} else {
+		turn.paid.Store(true)
+	}
+	turn.rank = removing // of what is tried again
+	if len(adds) > 0 {
+		turn.rank = adding
+	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, l.wait)
 	defer cancel()
@@ -82,6 +87,24 @@ func (b *broker) make(ctx context.Context, l *link, ops []*op) {
 	taken := slices.DeleteFunc(slices.Clone(dels), func(o *op) bool { return c.failed[o] != nil })
 	c.settle(slices.DeleteFunc(dels, func(o *op) bool { return c.failed[o] == nil }))
 	b.look(l, taken)
+}
+
+// patient waits behind the account's additions for a turn to remove. False if
+// something is to be added to this zone by now, which would wait behind it.
+func (b *broker) patient(ctx context.Context) bool {
+	b.mu.Lock()
+	if len(b.adds) > 0 {
+		b.mu.Unlock()
+		return false
+	}
+	ctx, b.hurry = context.WithCancel(ctx)
+	b.mu.Unlock()
+	err := b.pace.wait(ctx, removing)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hurry()
+	b.hurry = nil
+	return err == nil
 }
 
 // calling is one batch on its way to the host.

@@ -42,6 +42,7 @@ type broker struct {
 	cancel     context.CancelFunc
 	removed    []*op              // the host took them, and they are not seen to be gone yet
 	reading    context.CancelFunc // ends the second look at them; nil when there is none
+	hurry      context.CancelFunc // ends the wait of a removal for its turn; nil if none waits
 	calls      int                // numbers the batches
 	wg         sync.WaitGroup
 }
@@ -131,10 +132,13 @@ func (b *broker) add(ctx context.Context, l *link, t *Ticket, keys []key) (errs 
 		v := b.value(k)
 		v.presenting++
 		b.want(k, v, t)
+		// An add and a delete of one value met: who wanted it gone has somebody
+		// else who will see to it.
 		if v.queued != nil && v.queued.del {
-			// An add and a delete of one value met: who wanted it gone has
-			// somebody else who will see to it.
 			b.settle(b.unqueue(v), nil)
+		}
+		if v.flying != nil && v.flying.looked {
+			b.seen(v.flying, nil)
 		}
 		switch {
 		case v.queued != nil:
@@ -152,6 +156,9 @@ func (b *broker) add(ctx context.Context, l *link, t *Ticket, keys []key) (errs 
 	}
 	b.update(t, func(p *passage) { p.onWay, p.paused = false, false })
 	b.arrival()
+	if b.hurry != nil && len(b.adds) > 0 {
+		b.hurry()
+	}
 	b.kick()
 	b.mu.Unlock()
 	for i, o := range ops {
@@ -299,8 +306,7 @@ func (b *broker) wait(ctx context.Context, o *op) error {
 	v := b.values[o.key]
 	switch {
 	case v != nil && v.queued == o && o.waiters == 0:
-		b.unqueue(v)
-		b.forget(o.key, v)
+		b.settle(b.unqueue(v), context.Canceled) // nobody reads it; who looks for it ends
 		b.kick()
 	case v != nil && v.flying == o && o.looked:
 		if o.waiters == 0 {

@@ -34,7 +34,8 @@ type pacer struct {
 	until   time.Time  // the host asked for quiet until then
 	moved   time.Time  // when it last took a call
 	taken   int        // how many it took in a row
-	usual   rate.Limit // as its quirks say
+	usual   rate.Limit // as its quirks say, as is burst
+	burst   int
 	waiting [ranks][]chan struct{}
 	busy    int // zones of the account to which something is on its way: nobody looks meanwhile
 	serving bool
@@ -46,7 +47,7 @@ func newPacer(q Quirks) *pacer {
 	if q.PerSecond > 0 {
 		p.limit = rate.NewLimiter(rate.Limit(q.PerSecond), max(1, cmp.Or(q.Burst, int(math.Ceil(q.PerSecond)))))
 	}
-	p.usual = p.limit.Limit()
+	p.usual, p.burst = p.limit.Limit(), p.limit.Burst()
 	return p
 }
 
@@ -116,6 +117,9 @@ func (p *pacer) moves() {
 	p.moved = time.Now()
 	if p.taken++; p.taken%trust == 0 && p.limit.Limit() < p.usual {
 		p.limit.SetLimit(min(p.limit.Limit()*5/4, p.usual))
+		if p.limit.Limit() == p.usual {
+			p.limit.SetBurst(p.burst)
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ func (b *broker) expect(t *Ticket, onWay bool) {
 	defer b.mu.Unlock()
 	b.tickets[t] = &passage{wants: map[key]struct{}{}}
 	b.update(t, func(p *passage) { p.onWay = onWay })
+	b.kick()
 }
 
 func (b *broker) pause(t *Ticket, paused bool) {

@@ -55,11 +55,8 @@ func (b *broker) take() []*op {
 		batch = b.ready(limit)
 	}
 	if len(batch) > 0 || len(b.dels) >= limit || b.overdue || b.turns() || b.onWay == 0 && b.after == 0 && b.owed == 0 {
-		for _, o := range b.dels {
-			if len(batch) < limit && b.values[o.key].flying == nil {
-				batch = append(batch, o)
-			}
-		}
+		room := min(limit-len(batch), len(b.dels))
+		batch = append(batch, b.dels[:room]...)
 	}
 	if len(batch) == 0 {
 		return nil
@@ -86,7 +83,7 @@ func (b *broker) ready(limit int) []*op {
 		if len(out) == limit {
 			break
 		}
-		if b.full(at, o) || b.values[o.key].flying != nil {
+		if b.full(at, o) {
 			continue
 		}
 		at[o.name]++

@@ -170,10 +170,8 @@ func (b *broker) readOnce(ctx context.Context, l *link) {
 		if !there(o) || !slices.Contains(b.removed, o) {
 			continue
 		}
-		if o.again || b.values[o.key].queued != nil {
-			// In the second case somebody wants it there again by now, and will
-			// see to its end.
-			b.seen(o, map[bool]error{true: errStays}[o.again])
+		if o.again {
+			b.seen(o, errStays)
 			continue
 		}
 		b.removed = slices.DeleteFunc(b.removed, func(other *op) bool { return other == o })

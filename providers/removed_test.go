@@ -1,7 +1,9 @@
 package providers_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -156,4 +158,162 @@ func TestPaceIsLearnt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who gives up the second removal of a value that stays leaves nobody behind.
+func TestGivenUpRemoval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := dnstest.New()
+		defer n.Close()
+		n.AddResolver("192.0.2.53")
+		h := n.NewHost(dnstest.HostConfig{Latency: time.Second}, n.AddZone("example.com"))
+		z := providers.NewZones(providertest.World(n, resolver), providers.Options{DNS: []providers.DNS{{
+			Address: "dns.odd.a", Kind: "odd", Zones: []string{"example.com"}, Spec: providertest.Spec("a", &odd{h: h, habit: "deletes nothing"}),
+			Quirks: providers.Quirks{Batch: 10},
+		}}})
+		name := "_acme-challenge.example.com"
+		if err := z.Present(t.Context(), nil, []providers.Value{value(name, "v")}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { z.Clean(ctx, []providers.Value{value(name, "v")}) })
+		time.Sleep(500 * time.Millisecond) // the removal is under way
+		other := z.Expect([]providers.Found{{Target: name + ".", Zone: "example.com.", Providers: []string{"dns.odd.a"}}})
+		time.Sleep(2 * time.Second) // it was read again, and its second removal waits for the other
+		cancel()
+		wg.Wait()
+		other.Done()
+		began := time.Now()
+		if z.Close(); time.Since(began) > 5*time.Second {
+			t.Errorf("closing took %s", time.Since(began))
+		}
+	})
+}
+
+// A removal that waits behind the account's additions does not hold up an
+// addition to its own zone.
+func TestRemovalHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := dnstest.New()
+		defer n.Close()
+		n.AddResolver("192.0.2.53")
+		h := n.NewHost(dnstest.HostConfig{}, n.AddZone("a.test"), n.AddZone("b.test"))
+		d := providertest.Memory("dns.m.a", "a", h, "a.test", "b.test")
+		d.Quirks = providers.Quirks{PerSecond: 1, Burst: 1}
+		z := providers.NewZones(providertest.World(n, resolver), providers.Options{DNS: []providers.DNS{d}})
+		defer z.Close()
+		in := func(zone, host string) providers.Value {
+			v := value("_acme-challenge."+host+"."+zone, "v")
+			v.Zone = zone + "."
+			return v
+		}
+		old := []providers.Value{in("a.test", "old")}
+		if err := z.Present(t.Context(), nil, old); err != nil {
+			t.Fatal(err)
+		}
+		var many []providers.Value
+		for i := range 40 {
+			many = append(many, in("b.test", fmt.Sprint("h", i)))
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := z.Present(t.Context(), nil, many); err != nil {
+				t.Error(err)
+			}
+		})
+		time.Sleep(2500 * time.Millisecond)
+		wg.Go(func() { z.Clean(t.Context(), old) })
+		time.Sleep(2 * time.Second)
+		began := time.Now()
+		if err := z.Present(t.Context(), nil, []providers.Value{in("a.test", "new")}); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("an addition took %s behind a removal", took)
+		}
+		wg.Wait()
+	})
+}
+
+// A server that does not answer, or answers with a fault, shows nothing; that
+// is no sign that a value is gone.
+func TestSilenceIsNotGone(t *testing.T) {
+	play(t, setup{host: dnstest.HostConfig{Latency: 3 * time.Second}}, func(s *scene) {
+		o := &odd{h: s.host, habit: "deletes nothing"}
+		z := s.open(providertest.World(s.net, resolver), setup{}, providers.DNS{
+			Address: "dns.odd.a", Kind: "odd", Zones: []string{"example.com"}, Spec: providertest.Spec("a", o), Quirks: providers.Quirks{Batch: 10},
+		})
+		defer z.Close()
+		v := []providers.Value{value("_acme-challenge.x.example.com", "v")}
+		if err := z.Present(s.t.Context(), nil, v); err != nil {
+			s.t.Fatal(err)
+		}
+		for _, server := range s.net.Zone("example.com.").Servers() {
+			server.SetFault(dnstest.ServFail)
+		}
+		left := z.Clean(s.t.Context(), v)
+		if len(left) != 1 || !strings.Contains(left[0].Err.Error(), "the value is still there") {
+			s.t.Errorf("left %v", left)
+		}
+	})
+}
+
+// A value that is wanted again while its removal is being looked at is there in
+// the end, whoever was first.
+func TestWantedAgain(t *testing.T) {
+	host := dnstest.HostConfig{Latency: time.Second, Propagation: 10 * time.Second}
+	paced := func(d *providers.DNS) { d.Quirks.PerSecond, d.Quirks.Burst = 0.5, 1 }
+	play(t, setup{host: host, dns: paced}, func(s *scene) {
+		v := []providers.Value{value("_acme-challenge.x.example.com", "v")}
+		if err := s.zones.Present(s.t.Context(), nil, v); err != nil {
+			s.t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if left := s.zones.Clean(s.t.Context(), v); len(left) > 0 {
+				s.t.Error(left)
+			}
+		})
+		time.Sleep(1500 * time.Millisecond) // the host took it; a look waits for its turn
+		began := time.Now()
+		if err := s.zones.Present(s.t.Context(), nil, v); err != nil {
+			s.t.Error(err)
+		}
+		if took := time.Since(began); took > 15*time.Second {
+			s.t.Errorf("it was there after %s", took)
+		}
+		wg.Wait()
+		time.Sleep(time.Minute)
+		if got := s.net.TXT("_acme-challenge.x.example.com"); !slices.Equal(got, []string{"v"}) {
+			s.t.Errorf("in DNS is %q", got)
+		}
+	})
+}
+
+// While something is on its way at the account, nobody spends its calls on a
+// look that DNS does for nothing.
+func TestNoLookAtABusyAccount(t *testing.T) {
+	host := dnstest.HostConfig{Latency: 100 * time.Millisecond, Propagation: 3 * time.Second}
+	paced := func(d *providers.DNS) { d.Quirks.PerSecond = 50 }
+	play(t, setup{host: host, dns: paced}, func(s *scene) {
+		v := []providers.Value{value("_acme-challenge.x.example.com", "v")}
+		if err := s.zones.Present(s.t.Context(), nil, v); err != nil {
+			s.t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if left := s.zones.Clean(s.t.Context(), v); len(left) > 0 {
+				s.t.Error(left)
+			}
+		})
+		time.Sleep(50 * time.Millisecond) // its removal is under way
+		ticket := s.zones.Expect([]providers.Found{s.find("y.example.com")})
+		defer ticket.Done()
+		time.Sleep(4 * time.Second)
+		wg.Wait()
+		if n := s.host.Stats().Calls["records"]; n > 0 {
+			s.t.Errorf("the host was read %d times", n)
+		}
+	})
 }
