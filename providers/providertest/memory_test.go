@@ -20,5 +20,6 @@ func TestMemory(t *testing.T) {
 		Child:       "child.example.com",
 		Foreign:     func(name, value string) { z.Add("_acme-challenge." + name + `. TXT "` + value + `"`) },
 		Fault:       providertest.HostFault(h),
+		Without:     "no Lacking: whoever has the memory may change it",
 	})
 }

@@ -119,6 +119,7 @@ func TestMoto(t *testing.T) {
 	providertest.Run(t, providertest.Fixture{
 		Level: providers.Emulator,
 		World: opener(), Zone: "example.com", DNS: blockOf(s, "example.com"), TXT: read, Fault: faulty.Next,
+		Without: "no Child and no Lacking: moto serves no DNS, and lets every key do everything",
 		Foreign: func(name, value string) {
 			_, err := api.ChangeResourceRecordSets(t.Context(), &r53.ChangeResourceRecordSetsInput{HostedZoneId: made.HostedZone.Id,
 				ChangeBatch: &types.ChangeBatch{Changes: []types.Change{{Action: types.ChangeActionCreate, ResourceRecordSet: &types.ResourceRecordSet{
