@@ -217,3 +217,32 @@ func takeOver(t *testing.T, h *house.House, d *doom.Doom) (p *house.Process, wok
 func after(part string) func(string) bool {
 	return func(door string) bool { return strings.HasPrefix(door, "after ") && strings.Contains(door, part) }
 }
+
+// TestFrozenAlone stops a process at each of its passages for 100 s while
+// nobody else is there: it wakes, finds that the record is still its own, and
+// leaves nothing in DNS. (A place that was being written then may have failed;
+// the next run goes on there.)
+func TestFrozenAlone(t *testing.T) {
+	for at, froze := 1, true; froze && !t.Failed(); at++ {
+		synctest.Test(t, func(t *testing.T) {
+			h := house.New(t, house.Options{Host: dnstest.HostConfig{Latency: 100 * time.Millisecond}})
+			defer h.Close()
+			h.Want("site", "example.com", "*.example.com")
+			d := &doom.Doom{At: at, Still: 100 * time.Second}
+			p, err := h.Begin(d)
+			defer p.End()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := p.Apply()
+			froze = d.Stopped()
+			_, where := d.Passed()
+			if err != nil || !r.Outcomes[0].Issued || r.Outcomes[0].Status == apply.Owing {
+				t.Errorf("froze %s: %v %+v", where, err, r.Outcomes)
+			}
+			if left := h.Net.AllTXT(); len(left) > 0 {
+				t.Errorf("froze %s: left in DNS: %v", where, left)
+			}
+		})
+	}
+}

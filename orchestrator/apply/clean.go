@@ -27,16 +27,32 @@ func (e *Engine) cleaning(ctx context.Context, j *journal, values []state.Value,
 			return nil, err
 		}
 	}
-	ctx, done, err := j.guard(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	guarded, done, err := j.guard(ctx)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	c := &cleanup{e: e, say: say, values: slices.Clone(values), over: make(chan struct{}), cancel: cancel}
 	go func() {
 		defer close(c.over)
-		defer done()
-		c.left = e.Zones.Clean(ctx, providerValues(c.values))
+		for todo := providerValues(c.values); ; {
+			c.left = e.Zones.Clean(guarded, todo)
+			stood := errors.Is(context.Cause(guarded), ErrNotOwner)
+			done()
+			if len(c.left) == 0 || !stood {
+				return
+			}
+			// The process was stopped meanwhile; guard decides whether the record
+			// is still ours.
+			if guarded, done, err = j.guard(ctx); err != nil {
+				return
+			}
+			todo = todo[:0]
+			for _, l := range c.left {
+				todo = append(todo, l.Value)
+			}
+		}
 	}()
 	return c, nil
 }
@@ -74,8 +90,17 @@ func (c *cleanup) wait(rec *state.Record) error {
 	return c.strike(rec)
 }
 
+// end breaks it off, for who gives the record up; after the end it does
+// nothing.
+func (c *cleanup) end() {
+	if c != nil {
+		c.cancel()
+		<-c.over
+	}
+}
+
 func (c *cleanup) patiently() {
-	since := time.Now()
+	since, lapses := time.Now(), c.e.Runner.Lapses()
 	for {
 		t := time.NewTimer(time.Until(since.Add(c.e.cleanupTimeout())))
 		select {
@@ -85,6 +110,10 @@ func (c *cleanup) patiently() {
 		case <-t.C:
 			if last := c.e.Zones.Moved(providerValues(c.values)); last.After(since) {
 				since = last // a thousand removals at five a second take their time
+				continue
+			}
+			if now := c.e.Runner.Lapses(); now != lapses {
+				since, lapses = time.Now(), now // this process stood still: nobody waited
 				continue
 			}
 			c.cancel()

@@ -119,14 +119,10 @@ func (e *Engine) Run(ctx context.Context, jobs []Job) Report {
 		limit = 5000
 	}
 	slots := semaphore.NewWeighted(int64(limit))
-	groups := together(jobs, max(1, limit/4))
-	outcomes := make([]Outcome, 0, len(jobs))
-	for _, group := range groups {
-		outcomes = append(outcomes, make([]Outcome, len(group))...)
-	}
+	outcomes := make([]Outcome, len(jobs))
 	n := 0
 	var wg sync.WaitGroup
-	for _, group := range groups {
+	for _, group := range together(jobs, max(1, limit/4)) {
 		// One that is begun as soon as there is room for it would travel to its
 		// zone alone.
 		held := slots.Acquire(ctx, int64(len(group))) == nil
@@ -346,6 +342,7 @@ func (e *Engine) work(ctx context.Context, j *journal, job Job, say event.Listen
 		}
 	}
 	j.rec.Gone = time.Time{} // if it left the configuration once, it is back
+	defer func() { j.gone.end() }()
 	var bundle *cert.Bundle
 	order := job.Item.Issues()
 	if order != nil && order.WaitTill == "" {

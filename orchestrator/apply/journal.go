@@ -96,16 +96,19 @@ func (j *journal) put(ctx context.Context) error {
 		return fmt.Errorf("encode its record: %w", err)
 	}
 	lapses := j.e.Runner.Lapses()
+	// A guard beside it must not take our own write for another's.
+	since := <-j.lapses
 	rev, err := j.e.Store.Put(ctx, state.Entry{Key: state.RecordKey(j.rec.Address), Data: data, Rev: j.rev, Due: Due(j.rec)})
+	if err == nil {
+		j.rev, j.mine, since = rev, j.rec.Owner == j.e.Runner.ID(), lapses
+	}
+	j.lapses <- since
 	if errors.Is(err, state.ErrConflict) {
 		return &heldError{who: j.winner(ctx), err: fmt.Errorf("save its record: %w", err)}
 	}
 	if err != nil {
 		return fmt.Errorf("save its record: %w", err)
 	}
-	j.rev, j.mine = rev, j.rec.Owner == j.e.Runner.ID()
-	<-j.lapses
-	j.lapses <- lapses
 	return nil
 }
 
