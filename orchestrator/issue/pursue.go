@@ -151,6 +151,9 @@ func (s *session) prove(ctx context.Context, w *state.Work, o acme.Order, authzs
 		if after, err = s.answer(ctx, now); err == nil && i < len(turns)-1 {
 			err = s.yield(ctx, now, after, turn)
 		}
+		if errors.Is(err, errDeadline) {
+			return o, s.stuck(ctx, o)
+		}
 		if err != nil {
 			// The CA may have gone on without us: its order tells.
 			now, _, err2 := s.getOrder(ctx, o.Location)
@@ -183,8 +186,8 @@ func (s *session) yield(ctx context.Context, authzs []acme.Authorization, after 
 	}
 	deadline := time.Now().Add(s.d.Deadline)
 	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
-		if err := sleep(ctx, max(pause, time.Until(after))); err != nil {
-			return fmt.Errorf("%s: read authorizations: %w", s.client.host, err)
+		if err := s.pause(ctx, pause, after, "authorizations"); err != nil {
+			return err
 		}
 		now, err := s.authorizations(ctx, urls)
 		if err != nil {
@@ -201,8 +204,8 @@ func (s *session) yield(ctx context.Context, authzs []acme.Authorization, after 
 			return errDeadline
 		}
 	}
-	for _, l := range s.d.Zones.Clean(ctx, values) {
-		return l.Err
+	if left := s.d.Zones.Clean(ctx, values); len(left) > 0 {
+		return left[0].Err
 	}
 	return nil
 }
@@ -262,14 +265,8 @@ func (s *session) settle(ctx context.Context, url string, after time.Time, usual
 	// A CA that was done by the first look may be quicker still.
 	early := pause * 3 / 4
 	for {
-		next := time.Now().Add(pause)
-		if after.After(next) {
-			next = after
-		}
-		if d := time.Until(next); d > s.d.Patience {
-			return acme.Order{}, world.At(fmt.Errorf("%s: the CA wants to be asked for the order again at %s", s.client.host, next.UTC().Format(time.RFC3339)), next)
-		} else if err := sleep(ctx, d); err != nil {
-			return acme.Order{}, fmt.Errorf("%s: read the order: %w", s.client.host, err)
+		if err := s.pause(ctx, pause, after, "the order"); err != nil {
+			return acme.Order{}, err
 		}
 		asked := time.Since(began)
 		o, a, err := s.getOrder(ctx, url)
@@ -289,6 +286,22 @@ func (s *session) settle(ctx context.Context, url string, after time.Time, usual
 		}
 		after, pause = a, min(2*pause, lastPoll)
 	}
+}
+
+// pause is the time between two looks at something of the CA's: d, or until its
+// Retry-After, if that is not longer than anybody would wait.
+func (s *session) pause(ctx context.Context, d time.Duration, after time.Time, what string) error {
+	next := time.Now().Add(d)
+	if after.After(next) {
+		next = after
+	}
+	if d = time.Until(next); d > s.d.Patience {
+		return world.At(fmt.Errorf("%s: the CA wants to be asked for %s again at %s", s.client.host, what, next.UTC().Format(time.RFC3339)), next)
+	}
+	if err := sleep(ctx, d); err != nil {
+		return fmt.Errorf("%s: read %s: %w", s.client.host, what, err)
+	}
+	return nil
 }
 
 // signed polls until the CA has signed, or will not.
