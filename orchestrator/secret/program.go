@@ -70,8 +70,9 @@ type tail struct{ b []byte }
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.b = append(t.b, p...)
-	if len(t.b) > 2*saidLimit {
-		t.b = append(t.b[:0], t.b[len(t.b)-saidLimit:]...)
+	// More than is shown: a word that is cut in two is not found in it.
+	if len(t.b) > 4*saidLimit {
+		t.b = append(t.b[:0], t.b[len(t.b)-2*saidLimit:]...)
 	}
 	return len(p), nil
 }
