@@ -71,6 +71,19 @@ func (z *Zones) dialled(ctx context.Context, s string) []server {
 	return out
 }
 
+// knownThere is dialled by the resolvers of the zone's block: where names look
+// different inside, so may those of the servers.
+func (z *Zones) knownThere(ctx context.Context, zone, s string) (out []server) {
+	host, port, err := net.SplitHostPort(withPort(s))
+	if _, is := netip.ParseAddr(host); err != nil || is == nil || len(z.blocks[zone].Resolvers) == 0 {
+		return nil
+	}
+	for _, a := range z.addresses(ctx, z.resolvers(ctx, zone), dns.CanonicalName(host), nil) {
+		out = append(out, server{strings.TrimSuffix(s, "."), net.JoinHostPort(a.String(), port)})
+	}
+	return out
+}
+
 var errNoServers = errors.New("its authoritative servers cannot be found")
 
 // servers is every address of every authoritative server of zone: those of the
@@ -81,7 +94,11 @@ func (z *Zones) servers(ctx context.Context, zone string) ([]server, error) {
 		if b := z.blocks[zone]; b != nil && len(b.Nameservers) > 0 {
 			var out []server
 			for _, s := range b.Nameservers {
-				out = append(out, z.dialled(ctx, s)...)
+				found := z.knownThere(ctx, zone, s)
+				if len(found) == 0 {
+					found = z.dialled(ctx, s)
+				}
+				out = append(out, found...)
 			}
 			return out, nil
 		}

@@ -69,6 +69,7 @@ var dnsHosts = []struct {
 }
 `, s.URL)}
 	}},
+	{"a program at BIND", startProgram},
 	{"Route 53 by moto", startMoto},
 	{"Route 53, strict", func(t *testing.T, d *desk) *dnsHost {
 		w := newTown(t, hostZone)
@@ -235,6 +236,44 @@ certificate "h" {
 			secrets.searchDesk(t, d, "tsig.key")
 		})
 	}
+}
+
+// Where a server has addresses of both families both are asked, and an account
+// may be reached by either.
+func TestBothFamilies(t *testing.T) {
+	t.Parallel()
+	const zone = "six.test"
+	both := rig.BIND(t, rig.BINDConfig{Zones: []string{zone}, IPv6: true})
+	four := rig.BIND(t, rig.BINDConfig{Zones: []string{zone}})
+	_, port, _ := net.SplitHostPort(both.Addr)
+	_, deaf, _ := net.SplitHostPort(four.Addr)
+	for _, s := range []*rig.BINDServer{both, four} {
+		s.Add(t, zone, "ns1."+zone+". 60 IN AAAA ::1")
+	}
+	w := townAt(t, both.Nameserver, zone)
+	d := newDesk(t)
+	w.config(d)
+	config := func(port string) {
+		d.config(w.issuer("ca"), strings.ReplaceAll(w.dns("ns", zone), "127.0.0.1", "[::1]"), fmt.Sprintf(`zone %q {
+  nameservers = ["ns1.%[1]s:%s"]
+  resolvers   = ["127.0.0.1:%[2]s"]
+  max_wait    = "10s"
+}
+sink "file" "web" {
+  directory = "tls"
+}
+certificate "site" {
+  names = ["%[1]s", "*.%[1]s"]
+  sinks = [sink.file.web]
+}
+`, zone, port))
+	}
+	config(port)
+	d.want(0, "doctor", "-write").says(t, "seen at 2 servers")
+	d.apply()
+	d.atRest()
+	config(deaf)
+	d.want(0, "plan").says(t, "[::1]:"+deaf+") does not answer")
 }
 
 // A secondary that lags behind its primary is waited for: a CA that asks it

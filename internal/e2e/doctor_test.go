@@ -74,3 +74,23 @@ certificate "site" {
 	secrets.secret("the bad key", bad)
 	secrets.searchDesk(t, d, "tsig.key", "tls/*/*/privkey.pem")
 }
+
+// A name server tells its time in every signed answer, also where it refuses
+// ours for its time.
+func TestDoctorClock(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		ahead time.Duration
+		says  []string
+	}{
+		{2 * time.Minute, []string{"2m0s ahead of that of this machine"}},
+		{-time.Hour, []string{"BADTIME", "1h0m0s behind that of this machine"}},
+	} {
+		ns := rig.Knot(t, rig.KnotConfig{Zones: []string{"clock.test"}, Ahead: c.ahead})
+		w := townAt(t, ns.Nameserver, "clock.test")
+		d := newDesk(t)
+		w.config(d)
+		d.config(w.issuer("ca"), w.dns("ns", "clock.test"), w.zoneBlocks())
+		d.want(2, "doctor", "-write").says(t, append(c.says, "the clock of "+ns.Addr)...)
+	}
+}

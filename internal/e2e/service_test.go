@@ -30,8 +30,9 @@ const servicesName = "service"
 //	snapshot FROM TO   the same for all directories in FROM: TO has their serials
 //	note TO            only the line
 //	fail WHEN          it is broken
+//	dns ADDR KEY ALG   the program of dns "exec", at a name server
 func service(args []string) int {
-	err := errors.New("a service does check, load, gate, snapshot, note or fail")
+	err := errors.New("a service does check, load, gate, snapshot, note, fail or dns")
 	switch {
 	case args[0] == "check" && len(args) == 2:
 		_, _, err = pairIn(args[1])
@@ -45,6 +46,8 @@ func service(args []string) int {
 		err = locked(args[1], func() ([]byte, error) { return nil, nil })
 	case args[0] == "fail":
 		err = errors.New("configuration test failed")
+	case args[0] == "dns" && len(args) == 4:
+		err = program(args[1], args[2], args[3])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -17,6 +17,7 @@ import (
 type BINDConfig struct {
 	Zones       []string // served as primary; each has a SOA, an NS and that server's address
 	NotifyDelay int      // seconds from a change to the NOTIFY of the secondaries; 0 is BIND's own 5
+	IPv6        bool     // it listens at ::1 too, at the same port
 }
 
 // BINDServer is a running named, primary for its zones. Whoever has the TSIG key
@@ -39,7 +40,11 @@ func BIND(t testing.TB, c BINDConfig) *BINDServer {
 		config:     c,
 	}
 	conf := filepath.Join(dir, "named.conf")
-	s.Process = &Process{Dir: dir, name: "named", argv: []string{program, "-4", "-g", "-n", "1", "-c", conf}}
+	argv := []string{program, "-g", "-n", "1", "-c", conf}
+	if !c.IPv6 {
+		argv = append(argv, "-4")
+	}
+	s.Process = &Process{Dir: dir, name: "named", argv: argv}
 	s.ready = s.serves("ready.rig")
 	write(t, s.zonePath("ready.rig"), zoneFile("ready.rig", s.Addr))
 	for _, zone := range c.Zones {
@@ -93,15 +98,15 @@ options {
 	directory "%s";
 	pid-file "named.pid";
 	session-keyfile "session.key";
-	listen-on port %s { 127.0.0.1; };
-	listen-on-v6 { none; };
+	listen-on port %[5]s { 127.0.0.1; };
+	listen-on-v6 port %[5]s { %[6]s; };
 	recursion no;
 	empty-zones-enable no;
 	dnssec-validation no;
 	check-names primary ignore;
 	allow-transfer { key "%[1]s"; };
 	notify explicit;
-`, s.TSIG.Name, s.TSIG.algorithm(), s.TSIG.Secret, s.Dir, portOf(s.Addr))
+`, s.TSIG.Name, s.TSIG.algorithm(), s.TSIG.Secret, s.Dir, portOf(s.Addr), map[bool]string{true: "::1", false: "none"}[s.config.IPv6])
 	if s.config.NotifyDelay > 0 {
 		fmt.Fprintf(&b, "\tnotify-delay %d;\n", s.config.NotifyDelay)
 	}

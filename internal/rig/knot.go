@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -17,6 +18,8 @@ type KnotConfig struct {
 	// has then: by TSIG, NOTIFY and transfer, so with a real delay (BIND's
 	// NotifyDelay). The two share one key.
 	Primary *BINDServer
+	// Ahead is how far its clock is ahead of this machine's (Debian: faketime).
+	Ahead time.Duration
 }
 
 // KnotServer is a running knotd. Whoever has the TSIG key may change and
@@ -46,6 +49,10 @@ func Knot(t testing.TB, c KnotConfig) *KnotServer {
 	}
 	conf := filepath.Join(dir, "knot.conf")
 	s.Process = &Process{Dir: dir, name: "knotd", argv: []string{program, "-c", conf}, ready: s.serves("ready.rig")}
+	if c.Ahead != 0 {
+		s.argv = append([]string{Need(t, "faketime", "faketime"), "-f", fmt.Sprintf("%+ds", int(c.Ahead.Seconds()))}, s.argv...)
+		s.skewed = true
+	}
 	for _, zone := range append([]string{"ready.rig"}, c.Zones...) {
 		write(t, s.zonePath(zone), zoneFile(zone, s.Addr))
 	}

@@ -37,8 +37,9 @@ type World struct {
 	// Exec runs a program of the configuration (test, reload) without a shell
 	// and returns its combined output, cut to a sensible length.
 	Exec func(ctx context.Context, argv []string) ([]byte, error)
-	// Dated hears, of each HTTP answer, the host and by how much its clock is
-	// ahead of this machine's, to a second. It may be called concurrently.
+	// Dated hears, of each HTTP answer and each signed DNS answer, the host and
+	// by how much its clock is ahead of this machine's, to a second. It may be
+	// called concurrently.
 	Dated func(host string, ahead time.Duration)
 	// Env reads an environment variable.
 	Env func(name string) (string, bool)

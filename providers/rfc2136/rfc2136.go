@@ -15,6 +15,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -375,11 +376,13 @@ func (p *provider) once(ctx context.Context, network, server string, m *dns.Msg,
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	conn := &dns.Conn{Conn: c, TsigSecret: p.secrets, UDPSize: 4096}
+	asked := time.Now()
 	if err := conn.WriteMsg(m); err != nil {
 		return nil, err
 	}
 	for {
 		r, err := conn.ReadMsg()
+		p.dated(server, r, asked)
 		switch {
 		case r == nil || err != nil && r.IsTsig() == nil:
 			if ctx.Err() != nil {
@@ -395,6 +398,27 @@ func (p *provider) once(ctx context.Context, network, server string, m *dns.Msg,
 		}
 		return r, nil
 	}
+}
+
+// dated tells what a signed answer says of the server's clock: the time of its
+// signature, or, where it refused ours for its time, the other data (RFC 8945,
+// sections 5.2.3 and 5.3).
+func (p *provider) dated(server string, r *dns.Msg, asked time.Time) {
+	if p.w.Dated == nil || r == nil || r.IsTsig() == nil {
+		return
+	}
+	t := r.IsTsig()
+	seconds := int64(t.TimeSigned)
+	if t.Error == dns.RcodeBadTime {
+		other, err := strconv.ParseInt(t.OtherData, 16, 64)
+		if err != nil {
+			return
+		}
+		seconds = other
+	} else if t.Error != dns.RcodeSuccess {
+		return // not signed
+	}
+	p.w.Dated(server, time.Unix(seconds, 0).Add(time.Second/2).Sub(asked.Add(time.Since(asked)/2)))
 }
 
 // verdict is the server's answer as an error, with advice.
@@ -419,7 +443,7 @@ func (p *provider) verdict(zone string, r *dns.Msg) error {
 		return never("the server has another secret for the TSIG key " + p.keyName)
 	case signed == dns.RcodeBadTime:
 		word += "/BADTIME"
-		return &world.Fault{Err: fmt.Errorf("the server answers %s", word), Advice: "this machine's clock and the server's differ by more than five minutes"}
+		return never("this machine's clock and the server's differ by more than five minutes")
 	}
 	switch r.Rcode {
 	case dns.RcodeNotAuth:
