@@ -34,7 +34,21 @@ func TestBatches(t *testing.T) {
 		for i := range len(took) - 1 {
 			hosts = append(hosts, fmt.Sprintf("h%d.example.com", i))
 		}
-		ca.Configure(func(c *acmetest.Config) { c.Fault = hears("newOrder", 1, held) })
+		heard := make(chan struct{})
+		ca.Configure(func(c *acmetest.Config) {
+			c.Fault = oneByOne(func(op string) *acmetest.Fault {
+				if op != "newOrder" {
+					return nil
+				}
+				select {
+				case <-heard:
+					return nil
+				default:
+					close(heard)
+					return &held
+				}
+			})
+		})
 		var wg sync.WaitGroup
 		for i, name := range hosts {
 			w, job := h.claim(a, "", name, "*."+name)
@@ -49,7 +63,7 @@ func TestBatches(t *testing.T) {
 			job.Ticket = zones.Expect(found)
 			wg.Go(func() {
 				if i > 0 {
-					time.Sleep(time.Millisecond) // the first request is that of the held one
+					<-heard // the refusal is for the held one's order, not for a neighbour's
 				}
 				for w.Phase != state.Issued {
 					if err := a.Step(t.Context(), w, job); err != nil {
