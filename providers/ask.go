@@ -119,7 +119,7 @@ func (a *asker) once(ctx context.Context, network, addr string, m *dns.Msg, wait
 			r, err = world.ExchangeHTTPS(one, client, addr, m)
 		}
 	} else {
-		r, err = a.w.Exchange(one, network, strings.TrimPrefix(addr, "tcp://"), m)
+		world.Aside(func() { r, err = a.w.Exchange(one, network, strings.TrimPrefix(addr, "tcp://"), m) })
 	}
 	var late net.Error
 	if err != nil && ctx.Err() == nil && errors.As(err, &late) && late.Timeout() {

@@ -50,7 +50,7 @@ func (z *Zones) errands(ctx context.Context, values []Value) []*errand {
 			byZone[v.Zone] = e
 			out = append(out, e)
 			var s served
-			s, e.err = z.serving(ctx, v)
+			world.Aside(func() { s, e.err = z.serving(ctx, v) })
 			e.zone, e.providers, e.known = s.zone, s.providers, s.known
 		}
 		k := key{v.Name, v.Text}

@@ -81,7 +81,7 @@ func (o *options) apply(ctx context.Context, f applyFlags, file string) error {
 	p, facts, err := o.review(ctx, cfg, f, file, saved, stop)
 	if err == nil && p != nil {
 		select {
-		case <-stop:
+		case <-stop.Done():
 			err = errNotBegun
 		default:
 			err = o.execute(ctx, cfg, f, p, facts, saved, stop)
@@ -107,7 +107,7 @@ func silent(err error) error {
 
 // review shows what would be done, reading only, and asks. A nil plan without
 // an error means that there is nothing to do.
-func (o *options) review(ctx context.Context, cfg *config.Config, f applyFlags, file string, saved *plan.Plan, stop <-chan struct{}) (*plan.Plan, plan.Facts, error) {
+func (o *options) review(ctx context.Context, cfg *config.Config, f applyFlags, file string, saved *plan.Plan, stop context.Context) (*plan.Plan, plan.Facts, error) {
 	s, err := o.look(ctx, cfg, o.progress())
 	if err != nil {
 		return nil, plan.Facts{}, err
@@ -189,7 +189,7 @@ func (s *session) stale(file string, saved *plan.Plan) error {
 }
 
 // ask wants the word "yes". An interrupt is an answer too.
-func (o *options) ask(ctx context.Context, stop <-chan struct{}) error {
+func (o *options) ask(ctx context.Context, stop context.Context) error {
 	fmt.Fprintf(o.errs, "\n%s Only \"yes\" goes on: ", o.paint(bold, "Apply this?"))
 	type answer struct {
 		line string
@@ -203,7 +203,7 @@ func (o *options) ask(ctx context.Context, stop <-chan struct{}) error {
 	var a answer
 	select {
 	case a = <-given:
-	case <-stop:
+	case <-stop.Done():
 		return errNotBegun
 	case <-ctx.Done():
 		return ctx.Err()
@@ -226,7 +226,7 @@ const surveyGood = 30 * time.Second
 
 // execute changes the world: it opens the state for writing, makes sure of
 // what the plan rests on, and does it.
-func (o *options) execute(ctx context.Context, cfg *config.Config, f applyFlags, p *plan.Plan, facts plan.Facts, saved *plan.Plan, stop <-chan struct{}) error {
+func (o *options) execute(ctx context.Context, cfg *config.Config, f applyFlags, p *plan.Plan, facts plan.Facts, saved *plan.Plan, stop context.Context) error {
 	view := o.view()
 	defer view.Close()
 	s, err := o.change(ctx, cfg, view.Listen)
@@ -434,11 +434,11 @@ func (c cutOff) Error() string { return string(c) }
 // Is is for errors.Is.
 func (cutOff) Is(target error) bool { return target == context.Canceled }
 
-// interruptible hears SIGINT and SIGTERM: the first closes stop (finish the
+// interruptible hears SIGINT and SIGTERM: the first ends soft (finish the
 // phase, save, say what is left), the second ends the context.
-func interruptible(ctx context.Context, o *options) (context.Context, <-chan struct{}, func()) {
+func interruptible(ctx context.Context, o *options) (hard, soft context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := make(chan struct{})
+	stop, ask := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	ended := make(chan struct{})
@@ -450,7 +450,7 @@ func interruptible(ctx context.Context, o *options) (context.Context, <-chan str
 			case <-signals:
 			}
 			if n == 0 {
-				close(stop)
+				ask()
 				o.note("Stopping: the phase under way is finished and saved. Interrupt again to stop at once.")
 				continue
 			}
@@ -458,5 +458,5 @@ func interruptible(ctx context.Context, o *options) (context.Context, <-chan str
 			return
 		}
 	}()
-	return ctx, stop, func() { signal.Stop(signals); close(ended); cancel(nil) }
+	return ctx, stop, func() { signal.Stop(signals); close(ended); ask(); cancel(nil) }
 }

@@ -12,17 +12,17 @@ import (
 
 func TestAsk(t *testing.T) {
 	never, _ := io.Pipe()
-	stopped := make(chan struct{})
-	close(stopped)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
 	for _, tt := range []struct {
 		name string
 		in   io.Reader
-		stop chan struct{}
+		stop context.Context
 		code int
 	}{
-		{"yes", strings.NewReader("yes\n"), nil, exitOK},
-		{"no", strings.NewReader("y\n"), nil, exitError},
-		{"nobody", strings.NewReader(""), nil, exitError},
+		{"yes", strings.NewReader("yes\n"), t.Context(), exitOK},
+		{"no", strings.NewReader("y\n"), t.Context(), exitError},
+		{"nobody", strings.NewReader(""), t.Context(), exitError},
 		{"an interrupt while nothing is typed", never, stopped, exitError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestAsk(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := (&options{in: never, errs: io.Discard}).ask(ctx, nil); err == nil {
+	if err := (&options{in: never, errs: io.Discard}).ask(ctx, t.Context()); err == nil {
 		t.Error("the second interrupt is no answer")
 	}
 }

@@ -86,16 +86,17 @@ func (o *options) keep(ctx context.Context, interval, canary time.Duration, list
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
-	stop := make(chan struct{})
+	stop, end := context.WithCancel(context.Background())
+	defer end()
 	fleets := make(chan daemon.Fleet, 1)
 	fleets <- o.fleet(first, runner, stop)
 	m.configured(first.wants)
 	say(event.Event{Kind: event.ConfigLoaded, N: len(first.wants)})
 	d := &daemon.Daemon{Runner: runner, Interval: interval, Canary: canary, Say: say, Looked: m.Looked}
 	var wg sync.WaitGroup
-	wg.Go(func() { d.Run(ctx, fleets, stop) })
-	wg.Go(func() { sweep(ctx, base.whole, stop, say) })
-	wg.Go(func() { base.noteUpkeeps(ctx, stop) })
+	wg.Go(func() { d.Run(ctx, fleets, stop.Done()) })
+	wg.Go(func() { sweep(ctx, base.whole, stop.Done(), say) })
+	wg.Go(func() { base.noteUpkeeps(ctx, stop.Done()) })
 	ended := make(chan struct{})
 	go func() { wg.Wait(); close(ended) }()
 	for {
@@ -111,7 +112,7 @@ func (o *options) keep(ctx context.Context, interval, canary time.Duration, list
 		say(event.Event{Kind: event.Noted, Note: fmt.Sprintf("%s: nothing new is begun, what is under way has %s to be finished and saved", name, endWithin)})
 		over := event.Event{Kind: event.RunEnded}
 		defer func() { say(over) }()
-		close(stop)
+		end()
 		select {
 		case <-ended:
 		case <-signals:
@@ -130,7 +131,7 @@ func (o *options) keep(ctx context.Context, interval, canary time.Duration, list
 
 // fleet makes a session the daemon's: when it is replaced and idle, its
 // connections are let go of, but not the state, which outlives it.
-func (o *options) fleet(s *session, runner *apply.Runner, stop <-chan struct{}) daemon.Fleet {
+func (o *options) fleet(s *session, runner *apply.Runner, stop context.Context) daemon.Fleet {
 	engine := s.engine(runner, stop)
 	engine.Patient = true
 	return daemon.Fleet{Wants: s.wants, Engine: engine, Survey: s.survey, Release: func() {
@@ -141,7 +142,7 @@ func (o *options) fleet(s *session, runner *apply.Runner, stop <-chan struct{}) 
 
 // reload reads the configuration again. One with mistakes, or another state,
 // is refused: the old one stays.
-func (o *options) reload(ctx context.Context, base *session, runner *apply.Runner, stop chan struct{}, fleets chan<- daemon.Fleet, m *metrics, say event.Listener) {
+func (o *options) reload(ctx context.Context, base *session, runner *apply.Runner, stop context.Context, fleets chan<- daemon.Fleet, m *metrics, say event.Listener) {
 	cfg, diags := o.read()
 	var err error
 	for _, d := range diags {

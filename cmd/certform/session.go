@@ -208,7 +208,7 @@ func (s *session) Close() {
 }
 
 // engine is the session as apply and run use it.
-func (s *session) engine(runner *apply.Runner, stop <-chan struct{}) *apply.Engine {
+func (s *session) engine(runner *apply.Runner, stop context.Context) *apply.Engine {
 	s.runner = runner
 	return &apply.Engine{
 		World: s.world, Store: s.store, Seal: s.seal, Zones: s.zones, Issuers: s.issuers, Runner: runner,

@@ -1,6 +1,7 @@
 package house_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -23,7 +24,8 @@ import (
 type keeper struct {
 	*house.Process
 	fleets chan daemon.Fleet
-	stop   chan struct{}
+	stop   context.Context
+	ask    context.CancelFunc
 	ended  chan struct{}
 
 	mu    sync.Mutex
@@ -49,7 +51,8 @@ func enter(t *testing.T, h *house.House) *house.Process {
 
 // begin makes a process keep what the house wants.
 func begin(h *house.House, p *house.Process, interval time.Duration) *keeper {
-	k := &keeper{Process: p, fleets: make(chan daemon.Fleet, 1), stop: make(chan struct{}), ended: make(chan struct{})}
+	k := &keeper{Process: p, fleets: make(chan daemon.Fleet, 1), ended: make(chan struct{})}
+	k.stop, k.ask = context.WithCancel(context.Background())
 	p.Engine.Stop, p.Engine.Patient = k.stop, true
 	k.load(h.Wants)
 	d := &daemon.Daemon{Runner: p.Engine.Runner, Interval: interval, Say: p.Engine.Say, Looked: func(l daemon.Look) {
@@ -59,7 +62,7 @@ func begin(h *house.House, p *house.Process, interval time.Duration) *keeper {
 	}}
 	go func() {
 		defer close(k.ended)
-		d.Run(p.Context(), k.fleets, k.stop)
+		d.Run(p.Context(), k.fleets, k.stop.Done())
 	}()
 	return k
 }
@@ -79,7 +82,7 @@ func (k *keeper) seen() []daemon.Look {
 }
 
 func (k *keeper) End() {
-	close(k.stop)
+	k.ask()
 	<-k.ended
 	k.Process.End()
 }

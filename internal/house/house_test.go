@@ -1,6 +1,7 @@
 package house_test
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
 	"math/rand/v2"
@@ -100,11 +101,12 @@ func TestAYear(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer p.End()
-		stop, fleets, ended := make(chan struct{}), make(chan daemon.Fleet, 1), make(chan struct{})
+		stop, ask := context.WithCancel(context.Background())
+		fleets, ended := make(chan daemon.Fleet, 1), make(chan struct{})
 		p.Engine.Stop = stop
 		fleets <- daemon.Fleet{Wants: h.Wants, Engine: p.Engine, Survey: p.Survey}
 		d := &daemon.Daemon{Runner: p.Engine.Runner, Interval: 24 * time.Hour, Say: p.Engine.Say}
-		go func() { d.Run(p.Context(), fleets, stop); close(ended) }()
+		go func() { d.Run(p.Context(), fleets, stop.Done()); close(ended) }()
 		for range 365 {
 			time.Sleep(day)
 			for _, target := range h.Sink.Targets() {
@@ -113,7 +115,7 @@ func TestAYear(t *testing.T) {
 				}
 			}
 		}
-		close(stop)
+		ask()
 		<-ended
 		issued := len(h.CA.Issued())
 		t.Logf("%d certificates for %d names in a year, %d calls of the DNS host", issued, n, h.Host.Stats().Total)
@@ -427,9 +429,9 @@ func TestASoftStopBreaksOffWhatOnlyWaits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stop := make(chan struct{})
+		stop, ask := context.WithCancel(context.Background())
 		p.Engine.Stop = stop
-		time.AfterFunc(10*time.Second, func() { close(stop) })
+		time.AfterFunc(10*time.Second, ask)
 		began := time.Now()
 		r, err := p.Apply()
 		if err != nil || r.Code() != 3 || status(r)["site"] != apply.Interrupted {

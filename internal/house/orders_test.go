@@ -1,6 +1,7 @@
 package house_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -151,9 +152,9 @@ func TestASoftStop(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				stop := make(chan struct{})
+				stop, ask := context.WithCancel(context.Background())
 				p.Engine.Stop = stop
-				time.AfterFunc(after, func() { close(stop) })
+				time.AfterFunc(after, ask)
 				time.Sleep(time.Nanosecond)
 				began := time.Now()
 				r, err := p.Apply()

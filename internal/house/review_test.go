@@ -159,9 +159,9 @@ func TestAStopIsNoFailure(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer p.End()
-		stop := make(chan struct{})
+		stop, ask := context.WithCancel(context.Background())
 		p.Engine.Stop = stop
-		time.AfterFunc(30*time.Minute, func() { close(stop) })
+		time.AfterFunc(30*time.Minute, ask)
 		r, err := p.Apply()
 		if err != nil || status(r)["site"] != apply.Interrupted {
 			t.Errorf("%v %+v", err, r.Outcomes)

@@ -13,12 +13,13 @@ import (
 // allowed asks, before an order costs anything, whether CAA records let the
 // issuer issue and whether a CA can look at the names at all. What this machine
 // cannot find out is left to the CA.
-func (e *Engine) allowed(ctx context.Context, want plan.Want, wanted plan.Issuer, issuer issue.Issuer, found []providers.Found) error {
+func (e *Engine) allowed(ctx context.Context, want *plan.Want, wanted *plan.Issuer, issuer issue.Issuer, found []providers.Found) error {
 	known, err := issuer.Known(ctx)
 	if err != nil {
 		return err
 	}
-	wanted.CAA, wanted.AccountURL = known.CAA, known.Account
+	asked := *wanted
+	asked.CAA, asked.AccountURL = known.CAA, known.Account
 	var names []string
 	sets := map[string][]plan.CAA{}
 	for i, n := range want.Names {
@@ -38,7 +39,7 @@ func (e *Engine) allowed(ctx context.Context, want plan.Want, wanted plan.Issuer
 		}
 	}
 	var errs []error
-	for _, r := range plan.Refusals(wanted, names, func(name string) []plan.CAA { return sets[name] }) {
+	for _, r := range plan.Refusals(asked, names, func(name string) []plan.CAA { return sets[name] }) {
 		if r.Verdict == plan.Forbidden {
 			errs = append(errs, errors.New(r.String()))
 		}

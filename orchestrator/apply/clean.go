@@ -117,7 +117,7 @@ func (c *cleanup) patiently() {
 				continue
 			}
 			c.cancel()
-		case <-c.e.Stop:
+		case <-c.e.stop():
 			t.Reset(min(c.e.cleanupTimeout(), grace))
 			select {
 			case <-c.over:
@@ -260,7 +260,7 @@ func (e *Engine) forget(ctx context.Context, j *journal, say event.Listener, out
 // renewalWindow asks the CA for the new certificate's renewal window while it
 // is being delivered. The returned function waits and writes it down. No
 // answer is no fault: two thirds of the life are the rule then.
-func (e *Engine) renewalWindow(ctx context.Context, j *journal, want plan.Want, bundle *cert.Bundle) func(*state.Record) {
+func (e *Engine) renewalWindow(ctx context.Context, j *journal, want *plan.Want, bundle *cert.Bundle) func(*state.Record) {
 	if bundle == nil || j.rec.Live == nil {
 		return func(*state.Record) {}
 	}

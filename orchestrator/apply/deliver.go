@@ -27,10 +27,10 @@ const looksPerPlace = 3
 // place that fails, or that is left for later since it failed before, stops
 // later waves and nothing else. A bundle just issued goes everywhere, as the
 // plan says: what failed before failed with another one.
-func (e *Engine) deliver(ctx context.Context, j *journal, job Job, bundle *cert.Bundle, say event.Listener, out *Outcome) error {
-	want := job.Want
-	e.readAgain(ctx, j, &job)
-	now := plan.Again(&plan.Item{}, want, j.rec, job.Seen, time.Now(), e.Patient && bundle == nil)
+func (e *Engine) deliver(ctx context.Context, j *journal, job *Job, bundle *cert.Bundle, say event.Listener, out *Outcome) error {
+	want := &job.Want
+	e.readAgain(ctx, j, job)
+	now := plan.Again(&plan.Item{}, *want, j.rec, job.Seen, time.Now(), e.Patient && bundle == nil)
 	var puts []plan.Step
 	var blocked []error
 	proofs := map[string]bool{}

@@ -48,8 +48,8 @@ type Engine struct {
 	LockTimeout    time.Duration // how long to wait for another runner
 	Patient        bool          // keep the pauses between tries
 	PlanID         string        // the saved plan being applied, "" for none
-	// Stop, when closed, asks to finish the phase under way and save.
-	Stop <-chan struct{}
+	// Stop, when done, asks to finish the phase under way and save; nil: never.
+	Stop context.Context
 
 	mu    sync.Mutex
 	locks map[string]chan struct{}
@@ -188,12 +188,24 @@ func expiry(j Job) time.Time {
 }
 
 func (e *Engine) stopping() bool {
-	select {
-	case <-e.Stop:
-		return true
-	default:
-		return false
+	return e.Stop != nil && e.Stop.Err() != nil
+}
+
+// stop is closed when it is asked to stop.
+func (e *Engine) stop() <-chan struct{} {
+	if e.Stop == nil {
+		return nil
 	}
+	return e.Stop.Done()
+}
+
+// onStop does f, in a goroutine of its own, when it is asked to stop; forget
+// takes that back.
+func (e *Engine) onStop(f func()) (forget func() bool) {
+	if e.Stop == nil {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(e.Stop, f)
 }
 
 // grace is how long a phase under way may take to end after a soft stop: one
@@ -201,18 +213,12 @@ func (e *Engine) stopping() bool {
 // are removed as after any failure.
 const grace = 15 * time.Second
 
-// graceful is ctx that ends, with errStopped, a grace after Stop is closed.
+// graceful is ctx that ends, with errStopped, a grace after Stop is done.
 // The returned function must be called after the phase.
 func (e *Engine) graceful(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		select {
-		case <-ended:
-			return
-		case <-e.Stop:
-		}
+	forget := e.onStop(func() {
 		t := time.NewTimer(grace)
 		defer t.Stop()
 		select {
@@ -221,7 +227,7 @@ func (e *Engine) graceful(ctx context.Context) (context.Context, func()) {
 			cancel(errStopped)
 		}
 	})
-	return ctx, func() { close(ended); wg.Wait(); cancel(nil) }
+	return ctx, func() { forget(); close(ended); cancel(nil) }
 }
 
 // errStopped ends a certificate's work at a soft stop.
@@ -236,7 +242,8 @@ func (e *Engine) One(ctx context.Context, job Job) Outcome {
 	var held *heldError
 	for said, forestalled := false, 0; ; {
 		out.Status = ""
-		out.Err = e.one(ctx, job, say, &out)
+		now := job
+		out.Err = e.one(ctx, &now, say, &out)
 		if errors.As(out.Err, &held) && held.forestalled && forestalled < forestalledMost {
 			forestalled++
 			continue
@@ -248,7 +255,7 @@ func (e *Engine) One(ctx context.Context, job Job) Outcome {
 			said = true
 			say(event.Event{Kind: event.Waiting, Note: held.Error(), Until: began.Add(e.LockTimeout)})
 		}
-		if sleep(ctx, e.Stop, 2*time.Second) != nil {
+		if sleep(ctx, e.stop(), 2*time.Second) != nil {
 			break
 		}
 	}
@@ -295,7 +302,7 @@ const forestalledMost = 3
 // errStale says that a certificate moved on since the plan was saved.
 var errStale = errors.New("it has changed since the plan was made; plan again")
 
-func (e *Engine) one(ctx context.Context, job Job, say event.Listener, out *Outcome) error {
+func (e *Engine) one(ctx context.Context, job *Job, say event.Listener, out *Outcome) error {
 	if e.stopping() {
 		return errStopped
 	}
@@ -307,17 +314,8 @@ func (e *Engine) one(ctx context.Context, job Job, say event.Listener, out *Outc
 	if err := j.mayClaim(ctx); err != nil {
 		return err
 	}
-	if job.Basis != nil && !job.Basis.Equal(plan.BasisOf(job.Want, j.rec, job.Seen)) {
-		if j.rec.Plan == e.PlanID && len(plan.Again(&plan.Item{}, job.Want, j.rec, job.Seen, time.Now(), false).Steps) == 0 {
-			return nil // this very plan was applied, and nothing moved since
-		}
-		return errStale
-	}
-	if now := plan.BasisOf(job.Want, j.rec, job.Seen); now.Live != job.Item.Basis.Live || now.Work != job.Item.Basis.Work {
-		// Another runner was here between the plan and now: what it did is
-		// not done again.
-		job.Seen = e.lookAgain(ctx, job, j.rec)
-		job.Item = plan.Again(job.Item, job.Want, j.rec, job.Seen, time.Now(), e.Patient)
+	if done, err := e.settled(ctx, j, job); done || err != nil {
+		return err
 	}
 	err = e.work(ctx, j, job, say, out)
 	var held *heldError
@@ -334,8 +332,26 @@ func (e *Engine) one(ctx context.Context, job Job, say event.Listener, out *Outc
 	return err
 }
 
+// settled compares what was decided with the record as it is now, and decides
+// anew where another runner was here between the plan and now: what it did is
+// not done again. done: this very plan was applied, and nothing moved since.
+func (e *Engine) settled(ctx context.Context, j *journal, job *Job) (done bool, err error) {
+	now := plan.BasisOf(job.Want, j.rec, job.Seen)
+	if job.Basis != nil && !job.Basis.Equal(now) {
+		if j.rec.Plan == e.PlanID && len(plan.Again(&plan.Item{}, job.Want, j.rec, job.Seen, time.Now(), false).Steps) == 0 {
+			return true, nil
+		}
+		return false, errStale
+	}
+	if now.Live != job.Item.Basis.Live || now.Work != job.Item.Basis.Work {
+		job.Seen = e.lookAgain(ctx, job, j.rec)
+		job.Item = plan.Again(job.Item, job.Want, j.rec, job.Seen, time.Now(), e.Patient)
+	}
+	return false, nil
+}
+
 // work does one certificate's job on the opened record, front to back.
-func (e *Engine) work(ctx context.Context, j *journal, job Job, say event.Listener, out *Outcome) (err error) {
+func (e *Engine) work(ctx context.Context, j *journal, job *Job, say event.Listener, out *Outcome) (err error) {
 	for _, step := range job.Item.Steps {
 		if step.Kind == plan.Forget {
 			return e.forget(ctx, j, say, out)
@@ -346,7 +362,7 @@ func (e *Engine) work(ctx context.Context, j *journal, job Job, say event.Listen
 	var bundle *cert.Bundle
 	order := job.Item.Issues()
 	if order != nil && order.WaitTill == "" {
-		if bundle, err = e.issue(ctx, j, job.Want, order, say); err != nil {
+		if bundle, err = e.issue(ctx, j, &job.Want, order, say); err != nil {
 			err = e.afterFailedOrder(ctx, j, err, say)
 			if j.rec.Live == nil || ctx.Err() != nil || !mayDeliver(err) {
 				return err
@@ -361,7 +377,7 @@ func (e *Engine) work(ctx context.Context, j *journal, job Job, say event.Listen
 			return err
 		}
 	}
-	learnt := e.renewalWindow(ctx, j, job.Want, bundle)
+	learnt := e.renewalWindow(ctx, j, &job.Want, bundle)
 	deliverErr := e.deliver(ctx, j, job, bundle, say, out)
 	learnt(j.rec)
 	owing := j.gone.wait(j.rec)
@@ -402,7 +418,7 @@ func (j *journal) finish(ctx context.Context) error {
 }
 
 // lookAgain surveys a certificate anew, keeping what was found of its names.
-func (e *Engine) lookAgain(ctx context.Context, job Job, rec *state.Record) plan.Seen {
+func (e *Engine) lookAgain(ctx context.Context, job *Job, rec *state.Record) plan.Seen {
 	seen := e.Look(ctx, job.Want, rec)
 	seen.Names = job.Seen.Names
 	return seen
@@ -438,7 +454,7 @@ func (e *Engine) lock(ctx context.Context, key string) (unlock func(), err error
 	select {
 	case l <- struct{}{}:
 		return func() { <-l }, nil
-	case <-e.Stop:
+	case <-e.stop():
 		return nil, errStopped
 	case <-ctx.Done():
 		return nil, ctx.Err()

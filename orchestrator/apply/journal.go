@@ -10,6 +10,7 @@ import (
 
 	"github.com/certform/certform/orchestrator/plan"
 	"github.com/certform/certform/orchestrator/state"
+	"github.com/certform/certform/orchestrator/world"
 )
 
 // heldError says that a live runner works on the certificate, or was quicker;
@@ -91,7 +92,9 @@ func (j *journal) put(ctx context.Context) error {
 	if len(j.rec.Issuing) == 0 {
 		j.rec.Issuing = nil
 	}
-	data, err := j.rec.Encode()
+	var data []byte
+	var err error
+	world.Aside(func() { data, err = j.rec.Encode() })
 	if err != nil {
 		return fmt.Errorf("encode its record: %w", err)
 	}

@@ -29,12 +29,12 @@ const ordersPerRun = 3
 // order under way, by the first, or by a fallback where the rule allows one. On
 // success the new bundle is stored, is live in the record in memory, and its
 // TXT values are owed there; deliver saves that with its first intents.
-func (e *Engine) issue(ctx context.Context, j *journal, want plan.Want, order *plan.Step, say event.Listener) (*cert.Bundle, error) {
+func (e *Engine) issue(ctx context.Context, j *journal, want *plan.Want, order *plan.Step, say event.Listener) (*cert.Bundle, error) {
 	var errs []error
 	for _, i := range turns(want, j.rec.Work) {
-		wanted, now := want.Issuers[i], time.Now()
+		wanted, now := &want.Issuers[i], time.Now()
 		t := j.rec.Issuing[wanted.Address]
-		if !plan.MayAsk(want, j.rec, i, now) || e.Patient && t != nil && t.Next.After(now) {
+		if !plan.MayAsk(*want, j.rec, i, now) || e.Patient && t != nil && t.Next.After(now) {
 			continue
 		}
 		issuer, ok := e.Issuers[wanted.Address]
@@ -65,7 +65,7 @@ func (e *Engine) issue(ctx context.Context, j *journal, want plan.Want, order *p
 
 // turns is the order in which issuers are asked: who has the order under way
 // goes on with it, then as listed.
-func turns(want plan.Want, w *state.Work) []int {
+func turns(want *plan.Want, w *state.Work) []int {
 	var out []int
 	for i, issuer := range want.Issuers {
 		if w != nil && w.Account == issuer.Account {
@@ -100,7 +100,7 @@ func (j *journal) failed(issuer string, err error) {
 }
 
 // orderFrom orders at one issuer, making a lost order anew.
-func (e *Engine) orderFrom(ctx context.Context, j *journal, want plan.Want, order *plan.Step, wanted plan.Issuer, issuer issue.Issuer, fallback bool, say event.Listener) (*cert.Bundle, error) {
+func (e *Engine) orderFrom(ctx context.Context, j *journal, want *plan.Want, order *plan.Step, wanted *plan.Issuer, issuer issue.Issuer, fallback bool, say event.Listener) (*cert.Bundle, error) {
 	names := cert.Values(want.Names)
 	slices.Sort(names)
 	unlock, err := e.lock(ctx, issuer.Account()+"\x00"+strings.Join(names, " "))
@@ -148,10 +148,12 @@ func (e *Engine) orderFrom(ctx context.Context, j *journal, want plan.Want, orde
 }
 
 // find says where the names' challenges are answered.
-func (e *Engine) find(ctx context.Context, want plan.Want) ([]providers.Found, error) {
+func (e *Engine) find(ctx context.Context, want *plan.Want) ([]providers.Found, error) {
 	found := make([]providers.Found, 0, len(want.Names))
 	for _, n := range want.Names {
-		f, err := e.Zones.Find(ctx, n)
+		var f providers.Found
+		var err error
+		world.Aside(func() { f, err = e.Zones.Find(ctx, n) })
 		if err != nil {
 			return nil, fmt.Errorf("name %s: %w", n, err)
 		}
@@ -189,7 +191,7 @@ func (j *journal) cleaned() {
 
 // claim makes sure that the record holds work for this issuer and a key for
 // it: the intent that is saved before the first outside effect.
-func (e *Engine) claim(ctx context.Context, j *journal, want plan.Want, order *plan.Step, wanted plan.Issuer, issuer issue.Issuer, say event.Listener) (cert.Key, error) {
+func (e *Engine) claim(ctx context.Context, j *journal, want *plan.Want, order *plan.Step, wanted *plan.Issuer, issuer issue.Issuer, say event.Listener) (cert.Key, error) {
 	names := cert.Values(want.Names)
 	slices.Sort(names)
 	names = slices.Compact(names)
@@ -235,7 +237,7 @@ func shares(a, b []string) bool {
 
 // key makes and stores a new private key, or takes the live one for a
 // certificate that says reuse_key.
-func (e *Engine) key(ctx context.Context, j *journal, want plan.Want) (cert.Key, error) {
+func (e *Engine) key(ctx context.Context, j *journal, want *plan.Want) (cert.Key, error) {
 	if live := j.rec.Live; want.ReuseKey && live != nil && live.KeyType == want.KeyType {
 		key, err := seal.GetKey(ctx, e.Store, e.Seal, live.SPKI)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
@@ -250,7 +252,7 @@ func (e *Engine) key(ctx context.Context, j *journal, want plan.Want) (cert.Key,
 }
 
 // steps moves the work to Issued, saving after each step.
-func (e *Engine) steps(ctx context.Context, j *journal, want plan.Want, issuer issue.Issuer, key cert.Key, found []providers.Found, fallback bool, say event.Listener) error {
+func (e *Engine) steps(ctx context.Context, j *journal, want *plan.Want, issuer issue.Issuer, key cert.Key, found []providers.Found, fallback bool, say event.Listener) error {
 	ticket := e.Zones.Expect(found)
 	defer ticket.Done()
 	for j.rec.Work.Phase != state.Issued {
@@ -317,7 +319,7 @@ func (e *Engine) replaced(ctx context.Context, w *state.Work) (*x509.Certificate
 }
 
 // issued stores the bundle and makes it live in the record in memory.
-func (e *Engine) issued(ctx context.Context, j *journal, wanted plan.Issuer, key cert.Key, say event.Listener) (*cert.Bundle, error) {
+func (e *Engine) issued(ctx context.Context, j *journal, wanted *plan.Issuer, key cert.Key, say event.Listener) (*cert.Bundle, error) {
 	w := j.rec.Work
 	chain, err := cert.ParseChain(w.Chain)
 	if err != nil {

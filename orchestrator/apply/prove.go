@@ -15,7 +15,7 @@ import (
 
 // prove waits until these endpoints serve the target at every address. Those
 // of later are looked at later in this run.
-func (e *Engine) prove(ctx context.Context, j *journal, want plan.Want, ids, later map[string]bool, say event.Listener) []error {
+func (e *Engine) prove(ctx context.Context, j *journal, want *plan.Want, ids, later map[string]bool, say event.Listener) []error {
 	target := j.rec.Target()
 	if len(ids) == 0 || target == nil {
 		return nil
@@ -86,15 +86,7 @@ func (e *Engine) knownMeanwhile(ctx context.Context, j *journal, wait func(conte
 func (e *Engine) waitFor(ctx context.Context, endpoints []cert.Endpoint, ids map[string]bool, chain cert.Chain, say event.Listener) map[string]error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	over := make(chan struct{})
-	defer close(over)
-	go func() {
-		select {
-		case <-e.Stop:
-			cancel(errStopped)
-		case <-over:
-		}
-	}()
+	defer e.onStop(func() { cancel(errStopped) })()
 	var mu sync.Mutex
 	bad := map[string]error{}
 	var wg sync.WaitGroup
@@ -118,7 +110,7 @@ func (e *Engine) waitFor(ctx context.Context, endpoints []cert.Endpoint, ids map
 // proven notes the result at the places that these endpoints prove. A place is
 // proven by all its endpoints: one that is looked at later decides then, so
 // that its failures are counted from run to run. A stop is no failure.
-func proven(j *journal, want plan.Want, ids, later map[string]bool, bad map[string]error, leaf cert.Fingerprint) {
+func proven(j *journal, want *plan.Want, ids, later map[string]bool, bad map[string]error, leaf cert.Fingerprint) {
 	for _, p := range want.Places {
 		var err error
 		looked, open := false, false

@@ -22,7 +22,7 @@ import (
 // wave begins, with those of earlier waves that hold the bundle already and do
 // not serve it. Endpoints that several places share are added to proofs, to be
 // looked at once, after the last place.
-func (e *Engine) waves(ctx context.Context, j *journal, job Job, bundle *cert.Bundle, puts []plan.Step, proofs map[string]bool, say event.Listener, out *Outcome) []error {
+func (e *Engine) waves(ctx context.Context, j *journal, job *Job, bundle *cert.Bundle, puts []plan.Step, proofs map[string]bool, say event.Listener, out *Outcome) []error {
 	slices.SortStableFunc(puts, func(a, b plan.Step) int { return a.Wave - b.Wave })
 	var failed []error
 	for len(puts) > 0 {
@@ -32,9 +32,9 @@ func (e *Engine) waves(ctx context.Context, j *journal, job Job, bundle *cert.Bu
 		}
 		wave := puts[:n]
 		puts = puts[n:]
-		if first := before(proofs, job.Want, wave[0].Wave); len(first) > 0 {
+		if first := before(proofs, &job.Want, wave[0].Wave); len(first) > 0 {
 			maps.DeleteFunc(proofs, func(id string, _ bool) bool { return first[id] })
-			if failed = append(failed, e.prove(ctx, j, job.Want, first, proofs, say)...); len(failed) > 0 {
+			if failed = append(failed, e.prove(ctx, j, &job.Want, first, proofs, say)...); len(failed) > 0 {
 				return append(failed, laterWaves(len(wave)+len(puts)))
 			}
 		}
@@ -58,7 +58,7 @@ func laterWaves(n int) error {
 
 // before is those of proofs that a place of an earlier wave has for itself. A
 // consumer that fetches for itself has its own pace and holds up nobody.
-func before(proofs map[string]bool, want plan.Want, wave int) map[string]bool {
+func before(proofs map[string]bool, want *plan.Want, wave int) map[string]bool {
 	out := map[string]bool{}
 	for _, p := range want.Places {
 		for _, id := range p.Endpoints {
@@ -71,7 +71,7 @@ func before(proofs map[string]bool, want plan.Want, wave int) map[string]bool {
 }
 
 // waveOf is the wave that a step belongs to.
-func waveOf(want plan.Want, s plan.Step) int {
+func waveOf(want *plan.Want, s plan.Step) int {
 	if s.Kind == plan.Put {
 		return s.Wave
 	}
@@ -94,7 +94,7 @@ type put struct {
 	err   error
 }
 
-func (e *Engine) wave(ctx context.Context, j *journal, job Job, bundle *cert.Bundle, steps []plan.Step, proofs map[string]bool, say event.Listener, out *Outcome) []error {
+func (e *Engine) wave(ctx context.Context, j *journal, job *Job, bundle *cert.Bundle, steps []plan.Step, proofs map[string]bool, say event.Listener, out *Outcome) []error {
 	if j.rec.Places == nil {
 		j.rec.Places = map[string]*state.Place{}
 	}
@@ -149,7 +149,7 @@ func (e *Engine) wave(ctx context.Context, j *journal, job Job, bundle *cert.Bun
 		return append(failed, ctx.Err())
 	}
 	if len(own) > 0 {
-		failed = append(failed, e.prove(ctx, j, job.Want, own, proofs, say)...)
+		failed = append(failed, e.prove(ctx, j, &job.Want, own, proofs, say)...)
 	}
 	return failed
 }
@@ -172,7 +172,7 @@ func asSeen(s plan.Step, line *state.Place, seen plan.Place) sinks.Held {
 }
 
 // put writes one place, looking anew where it changed under our hands.
-func (e *Engine) put(ctx context.Context, j *journal, job Job, bundle *cert.Bundle, p *put, say event.Listener) (sinks.Held, error) {
+func (e *Engine) put(ctx context.Context, j *journal, job *Job, bundle *cert.Bundle, p *put, say event.Listener) (sinks.Held, error) {
 	began := time.Now()
 	say(event.Event{Kind: event.Putting, Place: p.place.ID, Note: p.step.Why})
 	for look := 1; ; look++ {

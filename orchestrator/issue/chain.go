@@ -17,7 +17,7 @@ import (
 
 // download fetches the chain of a valid order (RFC 8555, section 7.4.2) and
 // takes it only if it is what was ordered.
-func (s *session) download(ctx context.Context, w *state.Work, o acme.Order) error {
+func (s *session) download(ctx context.Context, w *state.Work, o *acme.Order) error {
 	var got []acme.Certificate
 	err := s.ask(ctx, "download the certificate", func(ctx context.Context) (err error) {
 		exchangeOf(ctx).oneChain = s.cfg.PreferredChain == ""

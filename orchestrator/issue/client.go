@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -32,12 +33,13 @@ type client struct {
 
 	mu    sync.Mutex
 	fresh map[string]seenOrder
+	swept time.Time // when what is not fresh any more was dropped last
 }
 
 // seenOrder is an order that this process saw a moment ago with its
 // authorizations, so that the next step need not ask again.
 type seenOrder struct {
-	order  acme.Order
+	order  *acme.Order
 	authzs []acme.Authorization
 	at     time.Time
 }
@@ -172,7 +174,7 @@ func (c *client) ask(ctx context.Context, t *trip, what string, f func(context.C
 		x := &exchange{trip: t}
 		err := c.gate.enter(ctx, x)
 		if err == nil {
-			err = f(context.WithValue(ctx, exchangeKey{}, x))
+			world.Aside(func() { err = f(context.WithValue(ctx, exchangeKey{}, x)) })
 		}
 		c.gate.leave(x)
 		if err == nil {
@@ -220,13 +222,12 @@ func (c *client) ask(ctx context.Context, t *trip, what string, f func(context.C
 }
 
 // keep remembers an order for the step that follows.
-func (c *client) keep(o acme.Order, authzs []acme.Authorization) {
+func (c *client) keep(o *acme.Order, authzs []acme.Authorization) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for url, s := range c.fresh {
-		if time.Since(s.at) > freshness {
-			delete(c.fresh, url)
-		}
+	if now := time.Now(); now.Sub(c.swept) > freshness {
+		maps.DeleteFunc(c.fresh, func(_ string, s seenOrder) bool { return now.Sub(s.at) > freshness })
+		c.swept = now
 	}
 	c.fresh[o.Location] = seenOrder{o, authzs, time.Now()}
 }
@@ -235,12 +236,12 @@ func (c *client) keep(o acme.Order, authzs []acme.Authorization) {
 const freshness = time.Minute
 
 // recall gives back what keep remembered, once.
-func (c *client) recall(url string) (seenOrder, bool) {
+func (c *client) recall(url string) (o *acme.Order, authzs []acme.Authorization, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, ok := c.fresh[url]
 	delete(c.fresh, url)
-	return s, ok && time.Since(s.at) < freshness
+	return s.order, s.authzs, ok && time.Since(s.at) < freshness
 }
 
 // flight lets the first of many callers fetch what all of them need. A failure

@@ -91,10 +91,11 @@ func (s *session) order(ctx context.Context, w *state.Work) error {
 
 // newOrder sends the order. An account that the CA has dropped is registered
 // again, once.
-func (s *session) newOrder(ctx context.Context, want acme.Order) (o acme.Order, err error) {
+func (s *session) newOrder(ctx context.Context, want acme.Order) (o *acme.Order, err error) {
+	o = &acme.Order{}
 	for again := false; ; again = true {
 		err = s.ask(ctx, "new order", func(ctx context.Context) (err error) {
-			o, err = s.dir.client.NewOrder(ctx, s.account, want)
+			*o, err = s.dir.client.NewOrder(ctx, s.account, want)
 			return err
 		})
 		p, ok := problemOf(err)

@@ -35,8 +35,7 @@ func (s *session) pursue(ctx context.Context, w *state.Work) error {
 	if err := json.Unmarshal(w.Data, &m); err != nil || m.Order == "" {
 		return lost(fmt.Errorf("the saved order is unreadable"))
 	}
-	seen, known := s.client.recall(m.Order)
-	o := seen.order
+	o, authzs, known := s.client.recall(m.Order)
 	if !known {
 		var err error
 		if o, _, err = s.getOrder(ctx, m.Order); err != nil {
@@ -55,8 +54,8 @@ func (s *session) pursue(ctx context.Context, w *state.Work) error {
 		var err error
 		switch o.Status {
 		case acme.StatusPending:
-			o, err = s.prove(ctx, w, o, seen.authzs)
-			seen.authzs, ours = nil, true
+			o, err = s.prove(ctx, w, o, authzs)
+			authzs, ours = nil, true
 		case acme.StatusReady:
 			s.trip.job.judged()
 			o, err = s.finalize(ctx, o)
@@ -87,9 +86,10 @@ func (j Job) judged() {
 }
 
 // getOrder reads an order afresh; after is its Retry-After.
-func (s *session) getOrder(ctx context.Context, url string) (o acme.Order, after time.Time, err error) {
+func (s *session) getOrder(ctx context.Context, url string) (o *acme.Order, after time.Time, err error) {
+	o = &acme.Order{}
 	err = s.ask(ctx, "read the order", func(ctx context.Context) (err error) {
-		o, err = s.dir.client.GetOrder(ctx, s.account, acme.Order{Location: url})
+		*o, err = s.dir.client.GetOrder(ctx, s.account, acme.Order{Location: url})
 		after = exchangeOf(ctx).after
 		return err
 	})
@@ -97,60 +97,64 @@ func (s *session) getOrder(ctx context.Context, url string) (o acme.Order, after
 	return o, after, err
 }
 
-// prove puts the values of what is still pending into DNS, tells the CA, and
-// waits until it has judged.
-func (s *session) prove(ctx context.Context, w *state.Work, o acme.Order, authzs []acme.Authorization) (acme.Order, error) {
+// proof is what one order still has to prove.
+type proof struct {
+	open  int                           // authorizations
+	turns [][]providers.Value           // what can be in DNS at a time
+	of    map[string]acme.Authorization // by value; answered ones are taken out
+}
+
+// proof reads what is still pending. An error is final for the order.
+func (s *session) proof(ctx context.Context, w *state.Work, o *acme.Order, authzs []acme.Authorization) (*proof, error) {
 	if authzs == nil {
 		var err error
 		if authzs, err = s.authorizations(ctx, o.Authorizations); err != nil {
 			if forgotten(err) {
-				return o, lost(err)
+				return nil, lost(err)
 			}
-			return o, err
+			return nil, err
 		}
 	}
-	var open []acme.Authorization
+	p := &proof{of: map[string]acme.Authorization{}}
 	var values []providers.Value
-	of := map[string]acme.Authorization{} // by value
 	for _, z := range authzs {
 		if z.Status == acme.StatusValid {
 			continue
 		}
 		if z.Status != acme.StatusPending {
-			return o, s.dead(ctx, o, false)
+			return nil, s.dead(ctx, o, false)
 		}
 		ch, err := dns01(z)
 		if err != nil {
-			return o, err
+			return nil, err
 		}
 		mine := saved(w.Values, ch.DNS01KeyAuthorization())
 		if len(mine) == 0 {
-			return o, lost(fmt.Errorf("%s: order %s: %w", s.client.host, o.Location, errUnsaved))
+			return nil, lost(fmt.Errorf("%s: order %s: %w", s.client.host, o.Location, errUnsaved))
 		}
-		of[ch.DNS01KeyAuthorization()] = z
-		open, values = append(open, z), append(values, mine...)
+		p.of[ch.DNS01KeyAuthorization()] = z
+		p.open++
+		values = append(values, mine...)
+	}
+	p.turns = s.d.Zones.Turns(ctx, values)
+	return p, nil
+}
+
+// prove puts the values of what is still pending into DNS, tells the CA, and
+// waits until it has judged.
+func (s *session) prove(ctx context.Context, w *state.Work, o *acme.Order, authzs []acme.Authorization) (*acme.Order, error) {
+	p, err := s.proof(ctx, w, o, authzs)
+	if err != nil {
+		return o, err
 	}
 	var after time.Time
-	turns := s.d.Zones.Turns(ctx, values)
-	for i, turn := range turns {
-		began := time.Now()
-		if err := s.d.Zones.Present(ctx, s.trip.job.Ticket, turn); err != nil {
-			return o, err
-		}
+	for i, turn := range p.turns {
 		// The ticket stays open until the CA has judged: it protects the values
 		// from another certificate's clean-up.
-		s.say(event.Event{Kind: event.Propagated, N: len(turn), Took: time.Since(began)})
-		var now []acme.Authorization
-		for _, v := range turn {
-			if z, ok := of[v.Text]; ok {
-				delete(of, v.Text) // a zone of two providers has each value twice
-				now = append(now, z)
-			}
+		if err := s.present(ctx, turn); err != nil {
+			return o, err
 		}
-		var err error
-		if after, err = s.answer(ctx, now); err == nil && i < len(turns)-1 {
-			err = s.yield(ctx, now, after, turn)
-		}
+		after, err = s.take(ctx, p, turn, i == len(p.turns)-1)
 		if errors.Is(err, errDeadline) {
 			return o, s.stuck(ctx, o)
 		}
@@ -167,14 +171,39 @@ func (s *session) prove(ctx context.Context, w *state.Work, o acme.Order, authzs
 		}
 	}
 	began := time.Now()
-	o, err := s.settle(ctx, o.Location, after, &s.client.judging, func(o acme.Order) bool { return o.Status != acme.StatusPending })
+	o, err = s.settle(ctx, o.Location, after, &s.client.judging, func(o *acme.Order) bool { return o.Status != acme.StatusPending })
 	if errors.Is(err, errDeadline) {
 		return o, s.stuck(ctx, o)
 	}
 	if err == nil && o.Status != acme.StatusInvalid {
-		s.say(event.Event{Kind: event.Validated, N: len(open), Took: time.Since(began)})
+		s.say(event.Event{Kind: event.Validated, N: p.open, Took: time.Since(began)})
 	}
 	return o, err
+}
+
+func (s *session) present(ctx context.Context, values []providers.Value) error {
+	began := time.Now()
+	if err := s.d.Zones.Present(ctx, s.trip.job.Ticket, values); err != nil {
+		return err
+	}
+	s.say(event.Event{Kind: event.Propagated, N: len(values), Took: time.Since(began)})
+	return nil
+}
+
+// take answers the challenges whose values are in DNS, and makes room for those
+// that have none beside them. after is the CA's Retry-After.
+func (s *session) take(ctx context.Context, p *proof, values []providers.Value, last bool) (after time.Time, err error) {
+	var now []acme.Authorization
+	for _, v := range values {
+		if z, ok := p.of[v.Text]; ok {
+			delete(p.of, v.Text) // a zone of two providers has each value twice
+			now = append(now, z)
+		}
+	}
+	if after, err = s.answer(ctx, now); err == nil && !last {
+		err = s.yield(ctx, now, after, values)
+	}
+	return after, err
 }
 
 // yield waits until the CA has judged some authorizations, and takes their
@@ -258,7 +287,7 @@ const (
 // settle polls the order until done says so. One order stands for all its
 // authorizations, however many names it has. The CA's Retry-After is kept,
 // otherwise the pauses grow from how long the CA was seen to need the last time.
-func (s *session) settle(ctx context.Context, url string, after time.Time, usual *atomic.Int64, done func(acme.Order) bool) (acme.Order, error) {
+func (s *session) settle(ctx context.Context, url string, after time.Time, usual *atomic.Int64, done func(*acme.Order) bool) (*acme.Order, error) {
 	began := time.Now()
 	deadline := began.Add(s.d.Deadline)
 	pause := min(max(time.Duration(usual.Load()), firstPoll), lastPoll)
@@ -266,7 +295,7 @@ func (s *session) settle(ctx context.Context, url string, after time.Time, usual
 	early := pause * 3 / 4
 	for {
 		if err := s.pause(ctx, pause, after, "the order"); err != nil {
-			return acme.Order{}, err
+			return &acme.Order{Location: url}, err
 		}
 		asked := time.Since(began)
 		o, a, err := s.getOrder(ctx, url)
@@ -305,8 +334,8 @@ func (s *session) pause(ctx context.Context, d time.Duration, after time.Time, w
 }
 
 // signed polls until the CA has signed, or will not.
-func (s *session) signed(ctx context.Context, url string, after time.Time) (acme.Order, error) {
-	o, err := s.settle(ctx, url, after, &s.client.signing, func(o acme.Order) bool { return o.Status != acme.StatusProcessing })
+func (s *session) signed(ctx context.Context, url string, after time.Time) (*acme.Order, error) {
+	o, err := s.settle(ctx, url, after, &s.client.signing, func(o *acme.Order) bool { return o.Status != acme.StatusProcessing })
 	if errors.Is(err, errDeadline) {
 		err = fmt.Errorf("%s: the CA has not signed the order %s after %s", s.client.host, url, s.d.Deadline)
 	}
@@ -315,7 +344,7 @@ func (s *session) signed(ctx context.Context, url string, after time.Time) (acme
 
 // stuck gives up an order whose validation never ends. What is pending is
 // deactivated, since the CA could hand the same order back next time.
-func (s *session) stuck(ctx context.Context, o acme.Order) error {
+func (s *session) stuck(ctx context.Context, o *acme.Order) error {
 	var names []string
 	authzs, err := s.authorizations(ctx, o.Authorizations)
 	if err != nil {
@@ -337,7 +366,7 @@ func (s *session) stuck(ctx context.Context, o acme.Order) error {
 
 // dead says why the CA refused an order, name by name. judged is false when
 // the order ended while nobody looked; then it is only lost.
-func (s *session) dead(ctx context.Context, o acme.Order, judged bool) error {
+func (s *session) dead(ctx context.Context, o *acme.Order, judged bool) error {
 	var why []string
 	var hints []string
 	never := false
@@ -389,18 +418,22 @@ func (t *texted) Unwrap() error { return t.err }
 
 // finalize sends the CSR (RFC 8555, section 7.4). A lost reply is no loss: the
 // order tells how far it came.
-func (s *session) finalize(ctx context.Context, o acme.Order) (acme.Order, error) {
+func (s *session) finalize(ctx context.Context, o *acme.Order) (*acme.Order, error) {
+	var csr []byte
+	var err error
 	// No common name: CAs take the first name, or none (RFC 8555 needs none).
-	csr, err := x509.CreateCertificateRequest(rand.Reader,
-		&x509.CertificateRequest{DNSNames: cert.Values(s.trip.job.Names)}, s.trip.job.Key.Signer())
+	world.Aside(func() {
+		csr, err = x509.CreateCertificateRequest(rand.Reader,
+			&x509.CertificateRequest{DNSNames: cert.Values(s.trip.job.Names)}, s.trip.job.Key.Signer())
+	})
 	if err != nil {
 		return o, fmt.Errorf("make the request for the certificate: %w", err)
 	}
-	var got acme.Order
+	got := &acme.Order{}
 	var after time.Time
 	err = s.ask(ctx, "finalize the order", func(ctx context.Context) error {
 		var err error
-		got, err = s.dir.client.FinalizeOrder(ctx, s.account, acme.Order{Location: o.Location, Finalize: o.Finalize}, csr)
+		*got, err = s.dir.client.FinalizeOrder(ctx, s.account, acme.Order{Location: o.Location, Finalize: o.Finalize}, csr)
 		after = exchangeOf(ctx).after
 		if got.Status != "" {
 			// The error only says that the order is not at its end.

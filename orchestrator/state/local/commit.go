@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/certform/certform/orchestrator/state"
+	"github.com/certform/certform/orchestrator/world"
 )
 
 // write is one Put or Delete that waits for the disk.
@@ -53,7 +54,7 @@ func (s *store) submit(ctx context.Context, w *write) (state.Revision, error) {
 		}
 		<-w.done
 	case s.turn <- struct{}{}:
-		s.commitWaiting(ctx, w)
+		world.Aside(func() { s.commitWaiting(ctx, w) })
 		<-s.turn
 		if s.withdraw(w) { // ctx ended before the lock was had
 			return "", ctx.Err()

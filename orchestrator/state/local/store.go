@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/certform/certform/orchestrator/state"
+	"github.com/certform/certform/orchestrator/world"
 )
 
 // Options say how a state file is opened.
@@ -113,7 +114,9 @@ func (s *store) Get(ctx context.Context, key string) (state.Entry, error) {
 	if s.isClosed() {
 		return state.Entry{}, fmt.Errorf("read %s: %w", key, os.ErrClosed)
 	}
-	e, err := get(ctx, s.db, key)
+	var e state.Entry
+	var err error
+	world.Aside(func() { e, err = get(ctx, s.db, key) })
 	if err != nil {
 		return state.Entry{}, fault(s.path, "read "+key, err)
 	}
