@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -192,7 +193,7 @@ func retryAfter(h http.Header, now time.Time) time.Time {
 		return time.Time{}
 	}
 	var d time.Duration
-	if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+	if n, err := strconv.ParseInt(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		n = max(0, min(n, int64(longestRetryAfter/time.Second)))
 		d = time.Duration(n) * time.Second
 	} else if at, err := http.ParseTime(v); err == nil {

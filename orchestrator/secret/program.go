@@ -41,7 +41,7 @@ func (r *Resolver) runProgram(ctx context.Context, argv []string) ([]byte, error
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%w (it was stopped: %w)", err, context.Cause(ctx))
 	}
-	if words := said.without(out.b); words != "" {
+	if words := r.world.Hide(said.without(out.b)); words != "" {
 		return nil, fmt.Errorf("run %s: %w: %s", argv[0], err, words)
 	}
 	return nil, fmt.Errorf("run %s: %w", argv[0], err)

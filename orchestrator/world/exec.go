@@ -13,8 +13,8 @@ import (
 const outputLimit = 4 << 10
 
 // Run runs a program without a shell and waits for it; ctx ends it. The
-// output (both streams, the last 4 KiB) is returned also with an error, and
-// the error quotes it.
+// output (both streams, the last 4 KiB, without secrets) is returned also with
+// an error, and the error quotes it.
 func (w *World) Run(ctx context.Context, argv []string) ([]byte, error) {
 	if w.Exec != nil {
 		return w.Exec(ctx, argv)
@@ -22,6 +22,7 @@ func (w *World) Run(ctx context.Context, argv []string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.WaitDelay = 2 * time.Second
 	out, err := cmd.CombinedOutput()
+	out = []byte(w.Hide(string(out))) // before it is cut: half a secret is not recognised
 	if len(out) > outputLimit {
 		out = out[len(out)-outputLimit:]
 	}

@@ -47,6 +47,7 @@ type World struct {
 	Roots *x509.CertPool
 
 	shared shared
+	told   told
 }
 
 // DialContext opens a connection through the door.
@@ -126,7 +127,11 @@ func (w *World) Resolve(ctx context.Context, ref string) (string, error) {
 	if w.Secret == nil {
 		return "", fmt.Errorf("secret %q: no secrets can be had here", ref)
 	}
-	return w.Secret(ctx, ref)
+	value, err := w.Secret(ctx, ref)
+	if err == nil {
+		w.told.remember(value)
+	}
+	return value, err
 }
 
 // Getenv reads an environment variable through the door.

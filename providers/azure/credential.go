@@ -121,7 +121,7 @@ func refused(err error, secret string) error {
 // line is a text as one line that is not too long, and without the secret.
 func line(text, secret string) string {
 	if len(secret) > 3 {
-		text = strings.ReplaceAll(text, secret, "(credential)")
+		text = world.Mask([]string{secret}, nil).Replace(text)
 	}
 	text = strings.NewReplacer(":\n\t", ": ", "\n\t", "; ").Replace(text) // the library lists what it tried
 	text = strings.Join(strings.Fields(text), " ")

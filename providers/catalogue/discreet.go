@@ -34,7 +34,7 @@ type lister struct {
 // discreet hides secrets; beside are the other arguments, of which one may be the
 // user of HTTP's basic authentication.
 func discreet(p providers.Provider, secrets, beside []string) providers.Provider {
-	m := masked{p: p.(complete), mask: providers.Mask(secrets, beside)}
+	m := masked{p: p.(complete), mask: world.Mask(secrets, beside)}
 	if l, ok := p.(libdns.ZoneLister); ok {
 		return &lister{m, l}
 	}

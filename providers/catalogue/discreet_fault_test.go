@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"github.com/certform/certform/orchestrator/world"
-	"github.com/certform/certform/providers"
 )
 
 // What an error says of trying again, and its advice, outlive the masking.
 func TestQuietKeepsFaults(t *testing.T) {
-	m := &masked{mask: providers.Mask([]string{"canary-token"}, nil)}
+	m := &masked{mask: world.Mask([]string{"canary-token"}, nil)}
 	when := time.Now().Add(time.Hour)
 	err := m.quiet(fmt.Errorf("GET /?key=canary-token: %w", world.Hint(world.At(errors.New("too many"), when), "ask for more than canary-token")))
 	at, again := world.RetryAt(err)

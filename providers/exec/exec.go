@@ -161,7 +161,7 @@ func (s *Spec) Open(ctx context.Context, w *world.World) (providers.Provider, er
 		}
 		p.env, secrets = append(p.env, name+"="+value), append(secrets, value)
 	}
-	p.mask = providers.Mask(secrets, nil)
+	p.mask = world.Mask(secrets, nil)
 	return p, nil
 }
 

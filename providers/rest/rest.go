@@ -15,9 +15,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/certform/certform/orchestrator/world"
 	"github.com/certform/certform/providers"
@@ -92,6 +94,9 @@ func (c *Client) do(ctx context.Context, method, path string, conditions map[str
 	}
 	for _, h := range []map[string]string{conditions, c.Header} {
 		for k, v := range h {
+			if strings.ContainsFunc(v, unicode.IsControl) {
+				return world.Never(fmt.Errorf("the credential for the header %s has a line break or another control character in it", k))
+			}
 			req.Header.Set(k, v)
 		}
 	}
@@ -106,7 +111,11 @@ func (c *Client) do(ctx context.Context, method, path string, conditions map[str
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
-	res, err := c.HTTP.Do(req)
+	// A credential is for the host that was named: an answer that leads
+	// elsewhere is an error, not a way.
+	client := *c.HTTP
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := client.Do(req)
 	if err != nil {
 		// *url.Error repeats the whole URL, which may hold a credential.
 		if u := new(url.Error); errors.As(err, &u) {
@@ -142,7 +151,13 @@ func (c *Client) fault(res *http.Response, answer []byte, token string) error {
 	switch code := res.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return &world.Fault{Err: s, Never: true, Advice: "the credential is wrong, has expired, or may not do this"}
-	case code == http.StatusNotFound, code >= 300 && code < 400:
+	case code >= 300 && code < 400:
+		to := "elsewhere"
+		if u, err := res.Location(); err == nil {
+			to = "to " + u.Scheme + "://" + u.Host
+		}
+		return world.Hint(world.Never(fmt.Errorf("%w: it leads %s", s, to)), "give the address that answers itself: credentials are not sent on")
+	case code == http.StatusNotFound:
 		return world.Never(s)
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
 		if at := RetryAfter(res.Header, time.Now()); !at.IsZero() {
@@ -158,17 +173,12 @@ func (c *Client) fault(res *http.Response, answer []byte, token string) error {
 // blot takes credentials out of what a host said: some say back what they were
 // sent.
 func (c *Client) blot(said, token string) string {
-	if len(token) > 3 {
-		said = strings.ReplaceAll(said, token, "(credential)")
-	}
+	secrets := []string{token}
 	for _, v := range c.Header {
-		for _, secret := range []string{v, v[strings.LastIndex(v, " ")+1:]} {
-			if len(secret) > 3 {
-				said = strings.ReplaceAll(said, secret, "(credential)")
-			}
-		}
+		secrets = append(secrets, v, v[strings.LastIndex(v, " ")+1:])
 	}
-	return said
+	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < 4 })
+	return world.Mask(secrets, nil).Replace(said)
 }
 
 // Lacking is err of a credential that may not do what was asked: it names the
@@ -177,17 +187,28 @@ func Lacking(err error, right, advice string) error {
 	return &world.Fault{Err: fmt.Errorf("the credential lacks the right %s: %w", right, err), Never: true, Advice: advice}
 }
 
+// longest is where a Retry-After stops being believed.
+const longest = 30 * 24 * time.Hour
+
 // RetryAfter reads the header of that name (RFC 9110, section 10.2.3), seconds
 // or a date; zero if it says nothing.
 func RetryAfter(h http.Header, now time.Time) time.Time {
 	v := strings.TrimSpace(h.Get("Retry-After"))
-	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
+	if v != "" && strings.Trim(v, "0123456789") == "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n > int(longest/time.Second) {
+			return now.Add(longest)
+		}
 		return now.Add(time.Duration(n) * time.Second)
 	}
-	if at, err := http.ParseTime(v); err == nil {
-		return at
+	at, err := http.ParseTime(v)
+	if err != nil {
+		return time.Time{}
 	}
-	return time.Time{}
+	if last := now.Add(longest); at.After(last) {
+		return last
+	}
+	return at
 }
 
 // short is one line of an answer.

@@ -1,8 +1,9 @@
-package providers
+package world
 
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/hex"
 	"net/url"
 	"slices"
 	"strconv"
@@ -30,6 +31,11 @@ func Mask(secrets, beside []string) *strings.Replacer {
 			forms = append(forms, base64.StdEncoding.EncodeToString([]byte(strings.TrimSpace(user)+":"+s)))
 		}
 		forms = append(forms, base64.StdEncoding.EncodeToString([]byte(s)), base64.StdEncoding.EncodeToString([]byte(s+":")))
+		for _, f := range []string{hex.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s)), base64.RawStdEncoding.EncodeToString([]byte(s))} {
+			if len(f) >= 16 { // shorter ones may be anything
+				forms = append(forms, f, strings.ToUpper(f))
+			}
+		}
 		for _, part := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(":,; \n", r) }) {
 			if len(part) >= 12 {
 				add(part)
