@@ -47,6 +47,8 @@ func (z *Zones) find(ctx context.Context, base string) (Found, error) {
 	if err != nil {
 		if len(f.CNAMEs) > 0 {
 			err = fmt.Errorf("%s: %w", chain(append([]string{f.Challenge}, f.CNAMEs...)...), err)
+		} else if errors.Is(err, errUnserved) {
+			err = also{err, ErrNoZone}
 		}
 		return f, err
 	}

@@ -46,6 +46,7 @@ func TestFind(t *testing.T) {
 		how          string
 		warn         string
 		err          string
+		mistake      bool // of the configuration
 	}
 	host := func(n *dnstest.Net, zones ...string) *dnstest.Host {
 		var zs []*dnstest.Zone
@@ -64,7 +65,15 @@ func TestFind(t *testing.T) {
 		{about: "declared", name: "www.example.com", target: "_acme-challenge.www.example.com", zone: "example.com", how: "declared by dns.m.a"},
 		{about: "the wildcard shares the name of its base", name: "*.example.com", target: "_acme-challenge.example.com", zone: "example.com"},
 		{about: "the longest match", name: "sub.example.com", target: "_acme-challenge.sub.example.com", zone: "sub.example.com"},
-		{about: "a zone's name inside another name is no match", name: "www.notexample.com", err: "is in no zone|which no dns block serves"},
+		{about: "a zone's name inside another name is no match", name: "www.notexample.com", err: "is in no zone|which no dns block serves", mistake: true},
+		{about: "in none of those that are listed", name: "www.example.com",
+			dns: func(n *dnstest.Net) []providers.DNS {
+				return []providers.DNS{providertest.Memory("dns.m.a", "a", host(n, "example.net"))}
+			}, err: "which no dns block serves", mistake: true},
+		{about: "a host that lists nothing today", name: "www.example.com",
+			dns: func(n *dnstest.Net) []providers.DNS {
+				return []providers.DNS{providertest.Memory("dns.m.a", "a", host(n))}
+			}, err: "no zone at all is listed by dns.m.a"},
 		{about: "a CNAME", name: "c.example.com", via: []string{"c.acme.example.net"}, target: "c.acme.example.net", zone: "acme.example.net", providers: []string{"dns.m.b"}},
 		{about: "a chain", name: "d.example.com", via: []string{"d1.example.com", "d2.example.net"}, target: "d2.example.net", zone: "example.net"},
 		{about: "a loop", name: "l.example.com", err: "_acme-challenge.l.example.com -> l1.example.com -> l2.example.com -> l1.example.com"},
@@ -158,6 +167,9 @@ func TestFind(t *testing.T) {
 					ok := err != nil && slices.ContainsFunc(strings.Split(r.err, "|"), func(part string) bool { return strings.Contains(err.Error(), part) })
 					if !ok {
 						t.Fatalf("error %v, want one with %q; found %+v", err, r.err, f)
+					}
+					if errors.Is(err, providers.ErrNoZone) != r.mistake {
+						t.Errorf("a mistake of the configuration: %t; %v", !r.mistake, err)
 					}
 					return
 				}

@@ -150,10 +150,16 @@ func (z *Zones) match(ctx context.Context, name, cut string) (served, []string, 
 	return again, warnings, z.unserved(name, cut, parent, failed)
 }
 
-// noZone is an error that is ErrNoZone too, in its own words.
-type noZone struct{ error }
+// also is an error in its own words that is another one too.
+type also struct {
+	error
+	what error
+}
 
-func (e noZone) Unwrap() []error { return []error{e.error, ErrNoZone} }
+func (e also) Unwrap() []error { return []error{e.error, e.what} }
+
+// errUnserved is what only the configuration can mend, unless a CNAME led there.
+var errUnserved = errors.New("nothing in the configuration serves it")
 
 // listAll asks every dns block without declared zones. silent is those that
 // cannot list.
@@ -190,14 +196,29 @@ func (z *Zones) unserved(name, cut string, parent served, failed []error) error 
 	if have := z.all(); len(have) > 0 {
 		err = fmt.Errorf("%w (served: %s)", err, strings.Join(have, ", "))
 	}
-	if len(failed) == 0 {
-		err = noZone{err}
+	empty := z.empty()
+	if len(empty) > 0 {
+		err = fmt.Errorf("%w; no zone at all is listed by %s", err, strings.Join(empty, ", "))
+	}
+	if len(failed)+len(empty) == 0 && len(parent.providers) == 0 {
+		err = also{err, errUnserved}
 	}
 	if len(failed) > 0 {
 		// Perhaps it is served by who could not be asked: that may pass.
 		return world.Hint(fmt.Errorf("%w; %w: %w", err, ErrNotAsked, errors.Join(failed...)), advice)
 	}
 	return world.Never(world.Hint(err, advice))
+}
+
+// empty is the dns blocks whose hosts answered that they have no zone, as some
+// do for a credential that may see none.
+func (z *Zones) empty() (out []string) {
+	for _, h := range z.undeclared {
+		if l, ok := h.zones.got(); ok && l.lister && len(l.zones) == 0 {
+			out = append(out, h.Address)
+		}
+	}
+	return out
 }
 
 // all is the zones that are served, for people; not more than can be read.

@@ -126,7 +126,7 @@ var topologies = []topology{
 	{about: "nobody lists it", name: "www.example.com", dns: "a~example.net",
 		want: "error: _acme-challenge.www.example.com is in zone example.com, which no dns block serves (served: example.net)"},
 	{about: "nobody lists anything", name: "www.example.com", dns: "a~",
-		want: "error: _acme-challenge.www.example.com is in zone example.com, which no dns block serves"},
+		want: "error: _acme-challenge.www.example.com is in zone example.com, which no dns block serves; no zone at all is listed by dns.m.a"},
 	{about: "a declared parent of a delegated child", name: "www.child.example.com", dns: declaring,
 		want: "error: _acme-challenge.www.child.example.com is in zone child.example.com, which is delegated away from example.com (dns.m.a), and no dns block serves it (served: acme.example.net, example.com, example.net, sub.example.com)"},
 	{about: "a grandchild below a child that is listed", name: "www.deep.child.example.com", dns: "a~example.com,child.example.com",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"time"
 
@@ -93,7 +94,9 @@ func planCommand(o *options) *cobra.Command {
 }
 
 // facts surveys the world for a plan. A name that no dns block can prove is a
-// mistake of the configuration and ends it.
+// mistake of the configuration and ends it, unless its certificate was issued
+// before: then somebody changed something, which is that certificate's fault
+// alone.
 func (s *session) facts(ctx context.Context, f planFlags) (plan.Facts, error) {
 	if err := f.check(s.wants); err != nil {
 		return plan.Facts{}, err
@@ -127,6 +130,10 @@ func (s *session) facts(ctx context.Context, f planFlags) (plan.Facts, error) {
 		}
 	}
 	mistakes := s.survey.Names(ctx, ask, facts.Seen)
+	maps.DeleteFunc(mistakes, func(address string, _ map[string]error) bool {
+		rec := facts.Records[address]
+		return rec != nil && rec.Live != nil
+	})
 	s.say(event.Event{Kind: event.Surveyed, N: len(wants), Took: time.Since(began)})
 	if len(mistakes) > 0 {
 		s.o.diagnostics(s.cfg.Files(), s.noZone(mistakes))

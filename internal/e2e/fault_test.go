@@ -186,3 +186,52 @@ sink "file" "web" {
 		})
 	}
 }
+
+// A CNAME that leads away, and a zone that nobody declares any more, cost the
+// certificates that they prove, and nobody else's.
+func TestANameWithoutAZone(t *testing.T) {
+	t.Parallel()
+	const zone = "led.test"
+	w := newTown(t, zone, "other.test")
+	w.ca.Configure(func(c *acmetest.Config) { c.AuthzReuse = -1 })
+	d := newDesk(t)
+	w.config(d)
+	config := func(zones ...string) {
+		d.config(w.issuer("ca"), w.dns("ns", zones...), w.zoneBlocks(), `sink "file" "web" {
+  directory = "tls/${certificate.name}"
+}
+certificate "good" {
+  names = ["good.led.test"]
+  sinks = [sink.file.web]
+}
+certificate "led" {
+  names = ["bad.led.test"]
+  sinks = [sink.file.web]
+}
+certificate "other" {
+  names = ["other.test"]
+  sinks = [sink.file.web]
+}
+`)
+	}
+	config(zone, "other.test")
+	const away = "_acme-challenge.bad.led.test. 60 IN CNAME x.elsewhere.example."
+	w.net.Zone(zone).Add(away)
+	d.want(3, "plan").says(t, "certificate.led", "x.elsewhere.example", "2 to issue")
+	d.want(3, "apply", "-auto-approve").says(t, "certificate.led", "x.elsewhere.example", "2 done")
+	w.net.Zone(zone).Remove(away)
+	d.apply()
+	d.atRest()
+
+	// What was issued once is no new mistake in the configuration.
+	config(zone)
+	d.want(3, "apply", "-auto-approve", "-replace=good", "-replace=other").says(t, "certificate.other", "no dns block", "1 issued")
+	if n := w.issuedFor("good.led.test"); n != 2 {
+		t.Errorf("the neighbour was issued %d times, want 2", n)
+	}
+	// What never was, is: nothing begins.
+	if err := os.RemoveAll(d.path(".certform")); err != nil {
+		t.Fatal(err)
+	}
+	d.want(1, "apply", "-auto-approve").says(t, "No DNS provider for a name", "names = [\"other.test\"]")
+}
