@@ -469,3 +469,44 @@ func TestANewNameReplacesNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestTheCAIsObeyedByTheNextRun: a Retry-After that is too long to be waited for
+// is kept; a run that somebody starts before its end says so and asks nobody.
+// Other names, and other certificates, are another matter.
+func TestTheCAIsObeyedByTheNextRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := &acmetest.Fault{Problem: &acmetest.Problem{Type: "rateLimited", Status: 429, RetryAfter: 3 * time.Hour,
+			Detail: `too many certificates (5) already issued for this exact set of identifiers: "limited.example.com"`}}
+		var asked atomic.Int32
+		full := atomic.Bool{}
+		full.Store(true)
+		h := house.New(t, house.Options{CA: func(c *acmetest.Config) {
+			c.Fault = func(r *http.Request, op string) *acmetest.Fault {
+				if op == "newOrder" && full.Load() {
+					asked.Add(1)
+					return limit
+				}
+				return nil
+			}
+		}})
+		defer h.Close()
+		h.Want("limited", "limited.example.com")
+		failed := func(want int32, says string) {
+			t.Helper()
+			r := run(t, h)
+			if r.Code() != 3 || asked.Load() != want || !strings.Contains(r.Outcomes[0].Err.Error(), says) {
+				t.Errorf("asked %d times, want %d: %+v", asked.Load(), want, r.Outcomes)
+			}
+		}
+		failed(1, "exact set of identifiers")
+		time.Sleep(time.Hour)
+		failed(1, "it asked to be left alone until 2000-01-01 03:00")
+		h.Wants[0].Names[0].Value = "other.example.com"
+		failed(2, "exact set of identifiers")
+		full.Store(false)
+		h.Wants[0].Names[0].Value = "third.example.com"
+		if r := run(t, h); r.Code() != 0 {
+			t.Errorf("other names: %+v", r.Outcomes)
+		}
+	})
+}

@@ -31,11 +31,20 @@ const ordersPerRun = 3
 // TXT values are owed there; deliver saves that with its first intents.
 func (e *Engine) issue(ctx context.Context, j *journal, want *plan.Want, order *plan.Step, say event.Listener) (*cert.Bundle, error) {
 	var errs []error
+	var asked time.Time
+	said := ""
 	for _, i := range turns(want, j.rec.Work) {
 		wanted, now := &want.Issuers[i], time.Now()
-		t := j.rec.Issuing[wanted.Address]
-		if !plan.MayAsk(*want, j.rec, i, now) || e.Patient && t != nil && t.Next.After(now) {
+		if !plan.MayAsk(*want, j.rec, i, now) {
 			continue
+		}
+		if t := plan.Failures(*want, j.rec, wanted.Address); t != nil {
+			if t.Asked.After(now) && (asked.IsZero() || t.Asked.Before(asked)) {
+				asked, said = t.Asked, t.Why
+			}
+			if t.Asked.After(now) || e.Patient && t.Next.After(now) {
+				continue
+			}
 		}
 		issuer, ok := e.Issuers[wanted.Address]
 		if !ok {
@@ -55,7 +64,11 @@ func (e *Engine) issue(ctx context.Context, j *journal, want *plan.Want, order *
 		if errors.As(err, &held) || errors.Is(err, errStopped) || errors.Is(err, state.ErrConflict) || ctx.Err() != nil {
 			break
 		}
-		j.failed(wanted.Address, err)
+		j.failed(want, wanted.Address, err)
+	}
+	if len(errs) == 0 && !asked.IsZero() {
+		err := fmt.Errorf("not asked again: it asked to be left alone until %s, when it failed with: %s", asked.UTC().Format("2006-01-02 15:04:05 MST"), said)
+		return nil, world.At(err, asked)
 	}
 	if len(errs) == 0 {
 		return nil, errors.New("its issuers are left alone for a while, after failures")
@@ -80,13 +93,14 @@ func turns(want *plan.Want, w *state.Work) []int {
 // failed counts a failure to issue. A pause takes at most a quarter of the life
 // that is left, so that a certificate of a day outlives a morning without its
 // CA; only the CA's own Retry-After is longer.
-func (j *journal) failed(issuer string, err error) {
+func (j *journal) failed(want *plan.Want, issuer string, err error) {
 	if j.rec.Issuing == nil {
 		j.rec.Issuing = map[string]*state.Tries{}
 	}
 	at, _ := world.RetryAt(err)
 	now := time.Now()
-	t := state.Failed(j.rec.Issuing[issuer], now, at, err.Error())
+	t := state.Failed(plan.Failures(*want, j.rec, issuer), now, at, err.Error())
+	t.Names, t.Asked = want.Sorted(), at
 	if live := j.rec.Live; live != nil {
 		most := max(live.NotAfter.Sub(now)/4, time.Minute)
 		if last := now.Add(most); t.Next.After(last) {
@@ -101,9 +115,7 @@ func (j *journal) failed(issuer string, err error) {
 
 // orderFrom orders at one issuer, making a lost order anew.
 func (e *Engine) orderFrom(ctx context.Context, j *journal, want *plan.Want, order *plan.Step, wanted *plan.Issuer, issuer issue.Issuer, fallback bool, say event.Listener) (*cert.Bundle, error) {
-	names := cert.Values(want.Names)
-	slices.Sort(names)
-	unlock, err := e.lock(ctx, issuer.Account()+"\x00"+strings.Join(names, " "))
+	unlock, err := e.lock(ctx, issuer.Account()+"\x00"+strings.Join(want.Sorted(), " "))
 	if err != nil {
 		return nil, err
 	}
@@ -192,9 +204,7 @@ func (j *journal) cleaned() {
 // claim makes sure that the record holds work for this issuer and a key for
 // it: the intent that is saved before the first outside effect.
 func (e *Engine) claim(ctx context.Context, j *journal, want *plan.Want, order *plan.Step, wanted *plan.Issuer, issuer issue.Issuer, say event.Listener) (cert.Key, error) {
-	names := cert.Values(want.Names)
-	slices.Sort(names)
-	names = slices.Compact(names)
+	names := want.Sorted()
 	w := j.rec.Work
 	if w != nil && w.Account == issuer.Account() && slices.Equal(w.Names, names) && w.KeyType == want.KeyType && w.Profile == want.Profile {
 		key, err := seal.GetKey(ctx, e.Store, e.Seal, w.SPKI)

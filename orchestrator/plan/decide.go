@@ -140,7 +140,7 @@ func issuance(want Want, have *state.Record, now time.Time) *Step {
 	}
 	if live == nil {
 		why := "new in the configuration"
-		if t := have.Issuing[firstIssuer(want)]; t != nil {
+		if t := Failures(want, have, firstIssuer(want)); t != nil {
 			why = fmt.Sprintf("not issued yet: %d %s failed, last: %s", t.N, plural(t.N, "try", "tries"), t.Why)
 		}
 		return &Step{Kind: Issue, Class: Intent, Why: why}

@@ -3,8 +3,10 @@ package plan
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"time"
 
+	"github.com/certform/certform/orchestrator/cert"
 	"github.com/certform/certform/orchestrator/state"
 )
 
@@ -54,7 +56,7 @@ func fallBackAt(rec *state.Record, first string) time.Time {
 	if rec.Live != nil {
 		return Deadline(rec.Live)
 	}
-	if t := rec.Issuing[first]; t != nil {
+	if t := rec.Issuing[first]; t != nil { // of other names, too: the CA may be down
 		return t.First.Add(15 * time.Minute)
 	}
 	return time.Time{}
@@ -69,7 +71,7 @@ func Paused(want Want, rec *state.Record, now time.Time) time.Time {
 		if !MayAsk(want, rec, i, now) {
 			continue
 		}
-		t := rec.Issuing[issuer.Address]
+		t := Failures(want, rec, issuer.Address)
 		if t == nil || !t.Next.After(now) {
 			return time.Time{}
 		}
@@ -83,6 +85,23 @@ func Paused(want Want, rec *state.Record, now time.Time) time.Time {
 		}
 	}
 	return first
+}
+
+// Failures is the run of failures to issue want's names at an issuer, nil if
+// there is none.
+func Failures(want Want, rec *state.Record, issuer string) *state.Tries {
+	t := rec.Issuing[issuer]
+	if t == nil || t.Names != nil && !slices.Equal(t.Names, want.Sorted()) {
+		return nil
+	}
+	return t
+}
+
+// Sorted is the names as texts, each once.
+func (w Want) Sorted() []string {
+	names := cert.Values(w.Names)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // MayAsk reports whether the i-th issuer of want may be asked: the first may
