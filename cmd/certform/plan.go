@@ -66,6 +66,7 @@ func planCommand(o *options) *cobra.Command {
 				return err
 			}
 			p := plan.Make(facts)
+			p.Warnings = append(p.Warnings, s.missing(ctx, p)...)
 			saved := out
 			var notSaved error
 			if out != "" {
