@@ -100,16 +100,21 @@ func (o *options) keep(ctx context.Context, interval, canary time.Duration, list
 	ended := make(chan struct{})
 	go func() { wg.Wait(); close(ended) }()
 	for {
-		sig := <-signals
-		if sig == syscall.SIGHUP {
-			o.reload(ctx, &base, runner, stop, fleets, m, say)
-			continue
+		var lost error // why it ends, if nobody asked it to
+		select {
+		case sig := <-signals:
+			if sig == syscall.SIGHUP {
+				o.reload(ctx, &base, runner, stop, fleets, m, say)
+				continue
+			}
+			name := "SIGTERM"
+			if sig == os.Interrupt {
+				name = "SIGINT"
+			}
+			say(event.Event{Kind: event.Noted, Note: fmt.Sprintf("%s: nothing new is begun, what is under way has %s to be finished and saved", name, endWithin)})
+		case lost = <-runner.Lost():
+			say(event.Event{Kind: event.Warned, Note: "nothing can be saved any more, so nothing is done any more", Err: lost})
 		}
-		name := "SIGTERM"
-		if sig == os.Interrupt {
-			name = "SIGINT"
-		}
-		say(event.Event{Kind: event.Noted, Note: fmt.Sprintf("%s: nothing new is begun, what is under way has %s to be finished and saved", name, endWithin)})
 		over := event.Event{Kind: event.RunEnded}
 		defer func() { say(over) }()
 		end()
@@ -125,7 +130,7 @@ func (o *options) keep(ctx context.Context, interval, canary time.Duration, list
 			<-ended
 			over.Note = "what was under way was broken off; the next run goes on from there"
 		}
-		return nil
+		return lost
 	}
 }
 

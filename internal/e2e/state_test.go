@@ -16,6 +16,7 @@ import (
 
 	"github.com/certform/certform/internal/acmetest"
 	"github.com/certform/certform/internal/dnstest"
+	"github.com/certform/certform/internal/rig"
 )
 
 const stateFile = ".certform/state.db"
@@ -262,4 +263,86 @@ func TestOwedValues(t *testing.T) {
 	if n := w.ordersMade(); n != 2 {
 		t.Errorf("%d orders, want 2", n)
 	}
+}
+
+// A state that is taken away under a daemon, or under an apply, ends it: what
+// it did from then on nobody would know of. The daemon's service manager starts
+// it on the state that is there then.
+func TestStateTakenAway(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		away func(t *testing.T, d *desk)
+	}{
+		{"removed", func(t *testing.T, d *desk) { must(t, os.RemoveAll(filepath.Dir(d.path(stateFile)))) }},
+		{"restored", func(t *testing.T, d *desk) {
+			for _, suffix := range []string{"", "-wal", "-shm"} {
+				must(t, os.Remove(d.path(stateFile+suffix)))
+			}
+			must(t, os.Rename(d.path("backup.db"), d.path(stateFile)))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newTown(t, "away.test")
+			d := newDesk(t)
+			d.config(w.config(d), site("away.test"))
+			d.apply()
+			d.write("backup.db", string(d.read(stateFile)))
+			addr := rig.Addr(t)
+			daemon := d.start("run", "-interval=1s", "-listen="+addr)
+			rests(t, addr, "certificate.site")
+			c.away(t, d)
+			must(t, os.RemoveAll(d.path("tls")))
+			r := daemon.wait()
+			if r.code != 1 {
+				t.Errorf("it exits %d, want 1: %s", r.code, r)
+			}
+			r.says(t, "state.db", "removed or replaced while it was open", "start certform again", "event=run_ended")
+			if d.exists("tls") {
+				t.Error("it went on delivering")
+			}
+			if n := w.ordersMade(); n != 1 {
+				t.Errorf("%d orders, want 1: %s", n, r)
+			}
+			if c.name == "restored" {
+				d.apply()
+				d.atRest()
+				if n := w.ordersMade(); n != 1 {
+					t.Errorf("on the restored state: %d orders, want 1", n)
+				}
+			}
+		})
+	}
+	t.Run("under apply", func(t *testing.T) {
+		t.Parallel()
+		w := newTown(t, "away.test")
+		d := newDesk(t)
+		d.config(w.config(d), site("away.test"))
+		ordered, release := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		w.ca.Configure(func(c *acmetest.Config) {
+			c.Fault = func(_ *http.Request, op string) *acmetest.Fault {
+				if op == "newOrder" {
+					once.Do(func() { close(ordered); <-release })
+				}
+				return nil
+			}
+		})
+		p := d.start("apply", "-auto-approve")
+		<-ordered
+		must(t, os.RemoveAll(filepath.Dir(d.path(stateFile))))
+		close(release)
+		r := p.wait()
+		if r.code != 3 {
+			t.Errorf("it exits %d, want 3: %s", r.code, r)
+		}
+		r.says(t, "removed or replaced while it was open")
+		if n := w.net.Zone("away.test").Stats().Updates; n != 0 {
+			t.Errorf("%d changes of DNS that no state knows of", n)
+		}
+		if n := w.ca.Counts()["finalize"]; n != 0 || d.exists("tls") {
+			t.Errorf("it went on: %d finalized, delivered: %v", n, d.exists("tls"))
+		}
+	})
 }

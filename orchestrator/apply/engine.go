@@ -406,7 +406,7 @@ func (e *Engine) work(ctx context.Context, j *journal, job *Job, say event.Liste
 // failed order.
 func mayDeliver(err error) bool {
 	var held *heldError
-	return !errors.As(err, &held) && !errors.Is(err, errStopped) && !errors.Is(err, state.ErrConflict) && !errors.Is(err, context.Canceled)
+	return !errors.As(err, &held) && !errors.Is(err, errStopped) && !errors.Is(err, state.ErrConflict) && !errors.Is(err, state.ErrReplaced) && !errors.Is(err, context.Canceled)
 }
 
 // finish writes the record at the end of the run, without an owner.

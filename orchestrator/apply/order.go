@@ -358,7 +358,7 @@ func (e *Engine) issued(ctx context.Context, j *journal, wanted *plan.Issuer, ke
 // DNS (the order itself is kept for the next run where it still lives), and
 // saves the failure.
 func (e *Engine) afterFailedOrder(ctx context.Context, j *journal, err error, say event.Listener) error {
-	if ctx.Err() != nil || errors.Is(err, state.ErrConflict) {
+	if ctx.Err() != nil || errors.Is(err, state.ErrConflict) || errors.Is(err, state.ErrReplaced) {
 		return err
 	}
 	var held *heldError

@@ -82,6 +82,7 @@ type Runner struct {
 	lapses int         // how often that came to pass
 	seen   map[string]watched
 
+	lost    chan error    // holds one: why no beat will ever land again
 	beating chan struct{} // holds one: who may beat
 	stop    context.CancelFunc
 	done    chan struct{}
@@ -95,7 +96,7 @@ type watched struct {
 
 // StartRunner writes the first beat and keeps beating until Stop.
 func StartRunner(ctx context.Context, store state.Store, who Identity) (*Runner, error) {
-	r := &Runner{id: strings.ToLower(rand.Text()), who: who, store: store, seen: map[string]watched{}, beating: make(chan struct{}, 1), done: make(chan struct{})}
+	r := &Runner{id: strings.ToLower(rand.Text()), who: who, store: store, seen: map[string]watched{}, lost: make(chan error, 1), beating: make(chan struct{}, 1), done: make(chan struct{})}
 	if err := r.beat(ctx); err != nil {
 		err = fmt.Errorf("announce this runner in the state: %w", err)
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
@@ -144,6 +145,25 @@ func (r *Runner) expire() {
 	}
 }
 
+// Lost yields an error once, when the store was taken away under the runner
+// (state.ErrReplaced): nothing can be saved any more, so nothing may be done.
+func (r *Runner) Lost() <-chan error { return r.lost }
+
+// lose ends the effects under way at once: the others work with another state,
+// which does not know of them.
+func (r *Runner) lose(err error) {
+	select {
+	case r.lost <- err:
+	default:
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.end != nil {
+		r.end(err)
+		r.end = nil
+	}
+}
+
 // Lapses counts how often this runner's beat was too old to act on it: each
 // time another may have taken over what it owned.
 func (r *Runner) Lapses() int {
@@ -183,6 +203,9 @@ func (r *Runner) beat(ctx context.Context) error {
 		}
 	}
 	if err != nil {
+		if errors.Is(err, state.ErrReplaced) {
+			r.lose(err)
+		}
 		return err
 	}
 	r.mu.Lock()

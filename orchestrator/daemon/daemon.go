@@ -9,6 +9,7 @@ package daemon
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"hash/fnv"
 	"slices"
 	"strings"
@@ -116,6 +117,10 @@ func (d *Daemon) Run(ctx context.Context, fleets <-chan Fleet, stop <-chan struc
 				t := task{e.want, e.forget, e.fleet}
 				wg.Go(func() {
 					r := d.turn(ctx, t)
+					if errors.Is(r.err, state.ErrReplaced) {
+						// The beat that finds so, too, tells it to who runs this.
+						_ = d.Runner.Renew(ctx)
+					}
 					r.e, r.f = e, t.fleet
 					results <- r
 				})

@@ -47,6 +47,12 @@ var ErrNewer = errors.New("written by a newer certform")
 // ErrReadOnly is in the chain of a write to a store opened for reading.
 var ErrReadOnly = errors.New("the state was opened for reading only")
 
+// ErrReplaced is in the chain when what a store was opened on is no longer what
+// others find in its place: a restored backup, a directory that was removed.
+// Nothing is read or written any more; whoever is started anew takes what is
+// there then.
+var ErrReplaced = errors.New("it was removed or replaced while it was open")
+
 // Store keeps small values, across processes and machines. All methods may be
 // called concurrently. A Put that returned is on disk.
 type Store interface {

@@ -84,7 +84,10 @@ func (s *store) commitWaiting(ctx context.Context, w *write) {
 		return
 	default:
 	}
-	_, err := s.writer.ExecContext(ctx, "BEGIN IMMEDIATE")
+	err := s.inPlace()
+	if err == nil {
+		_, err = s.writer.ExecContext(ctx, "BEGIN IMMEDIATE")
+	}
 	if err != nil && ctx.Err() != nil {
 		s.rollback() // the statement may have been interrupted after it took the lock
 		return
@@ -96,6 +99,9 @@ func (s *store) commitWaiting(ctx context.Context, w *write) {
 	s.mu.Unlock()
 
 	var results []result
+	if err == nil {
+		err = s.inPlace() // the wait for the lock may have been a long one
+	}
 	if err == nil {
 		results, err = s.apply(batch)
 	}

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/certform/certform/orchestrator/state"
@@ -39,6 +40,10 @@ type Options struct {
 // (state.ErrNewer) is refused with its path and what to do, and never written.
 // state.ErrBusy is in the chain when other processes kept it locked for half a
 // minute.
+//
+// Where the file, or the log beside it, is removed or replaced by another, a
+// handle for writing refuses all calls from then on (state.ErrReplaced), since
+// nobody else sees what it sees; one for reading reads what is there now.
 func Open(ctx context.Context, path string, o Options) (state.Store, error) {
 	real, err := locate(path)
 	if o.ReadOnly {
@@ -55,7 +60,11 @@ func Open(ctx context.Context, path string, o Options) (state.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openStore(ctx, real)
+	named, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fault(real, "open", err)
+	}
+	return openStore(ctx, named, real)
 }
 
 // readers is how many calls may read at once; SQLite's readers and its writer
@@ -65,6 +74,8 @@ const readers = 4
 // store is a state file open for writing.
 type store struct {
 	path   string
+	named  string // path before symbolic links were followed
+	opened files  // what SQLite has open
 	db     *sql.DB
 	writer *sql.Conn
 	do     statements
@@ -77,15 +88,19 @@ type store struct {
 	closed  bool
 }
 
-func openStore(ctx context.Context, path string) (_ state.Store, err error) {
+func openStore(ctx context.Context, named, path string) (_ state.Store, err error) {
 	if err := writable(path); err != nil {
 		return nil, err
+	}
+	before, err := filesAt(named, path)
+	if err != nil {
+		return nil, fault(path, "open", err)
 	}
 	db, err := connect(path, "mode=rw", readers+1)
 	if err != nil {
 		return nil, fault(path, "open", err)
 	}
-	s := &store{path: path, db: db, turn: make(chan struct{}, 1)}
+	s := &store{path: path, named: named, db: db, turn: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -106,6 +121,14 @@ func openStore(ctx context.Context, path string) (_ state.Store, err error) {
 	if err := s.do.prepare(ctx, s.writer); err != nil {
 		return nil, fault(path, "open", err)
 	}
+	// What lies there now is what was opened, unless the file is another one
+	// since; log and index were made or joined on the way.
+	if s.opened, err = filesAt(named, path); err == nil && s.opened.state != before.state {
+		err = replaced()
+	}
+	if err != nil {
+		return nil, fault(path, "open", err)
+	}
 	return s, nil
 }
 
@@ -116,7 +139,11 @@ func (s *store) Get(ctx context.Context, key string) (state.Entry, error) {
 	}
 	var e state.Entry
 	var err error
-	world.Aside(func() { e, err = get(ctx, s.db, key) })
+	world.Aside(func() {
+		if err = s.inPlace(); err == nil {
+			e, err = get(ctx, s.db, key)
+		}
+	})
 	if err != nil {
 		return state.Entry{}, fault(s.path, "read "+key, err)
 	}
@@ -151,7 +178,11 @@ func (s *store) List(ctx context.Context, q state.Query) iter.Seq2[state.Entry, 
 		if s.isClosed() {
 			return page{}, fmt.Errorf("list %s: %w", q.Prefix, os.ErrClosed)
 		}
-		p, err := list(ctx, s.db, q)
+		err := s.inPlace()
+		var p page
+		if err == nil {
+			p, err = list(ctx, s.db, q)
+		}
 		if err != nil {
 			return page{}, fault(s.path, "list "+q.Prefix, err)
 		}
@@ -180,6 +211,11 @@ func (s *store) Close() error {
 	}
 	for _, w := range rest {
 		w.finish("", os.ErrClosed)
+	}
+	if s.opened != (files{}) && s.inPlace() != nil {
+		// SQLite's last close removes log and index by their names, and those
+		// may be another state's now: what is open ends with the process.
+		return nil
 	}
 	s.do.close()
 	var err error

@@ -53,6 +53,15 @@ const (
 	copied way = "copied"
 )
 
+// old reports whether what is read is not what lies there now. Whoever reads
+// live sees all that is written, as long as the files are the same.
+func (r *reading) old(now mark) bool {
+	if r.way == live {
+		return r.seen.file.inode != now.file.inode || r.seen.log.inode != now.log.inode
+	}
+	return r.seen != now
+}
+
 func openView(ctx context.Context, path string) (state.Store, error) {
 	v := &view{path: path}
 	err := v.read(ctx, "open", func(db *sql.DB) error { return identify(ctx, path, db) })
@@ -81,7 +90,7 @@ func (v *view) read(ctx context.Context, doing string, f func(*sql.DB) error) er
 		if err = ctx.Err(); err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
-		if v.now != nil && v.now.way == copied && v.now.seen != look(v.path) {
+		if v.now != nil && v.now.way != still && v.now.old(look(v.path)) {
 			v.drop()
 		}
 		if v.now == nil {
