@@ -346,3 +346,35 @@ func TestStateTakenAway(t *testing.T) {
 		}
 	})
 }
+
+// An identity that is taken away under a daemon is missed before the next
+// order, whose key nobody could unseal after a restart.
+func TestIdentityTakenAway(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, "sealed.test")
+	d := newDesk(t)
+	d.config(w.config(d), site("sealed.test"))
+	d.apply()
+	addr := rig.Addr(t)
+	daemon := d.start("run", "-interval=1s", "-listen="+addr)
+	rests(t, addr, "certificate.site")
+	must(t, os.Rename(d.path(".certform/age.key"), d.path("age.backup")))
+	d.config(w.config(d), site("sealed.test"), `certificate "next" {
+  names = ["next.sealed.test"]
+  sinks = [sink.file.next]
+}
+sink "file" "next" {
+  directory = "next"
+}
+`)
+	daemon.signal(syscall.SIGHUP)
+	measures(t, addr, `certform_tries{certificate="certificate.next",of="issuer.acme.ca"}`, 1)
+	if n := w.ordersMade(); n != 1 {
+		t.Errorf("%d orders, want 1", n)
+	}
+	daemon.term().says(t, "certificate=certificate.next", "age.key: the identity that unseals the keys is missing")
+	must(t, os.Rename(d.path("age.backup"), d.path(".certform/age.key")))
+	d.apply()
+	d.atRest()
+	w.clean()
+}

@@ -11,7 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
+	"sync"
 
 	"filippo.io/age"
 
@@ -27,6 +30,12 @@ type Seal struct {
 
 	identities []*age.X25519Identity // all that unseal
 	to         *age.X25519Recipient  // who can unseal what is sealed now
+
+	// kept: the identity of to was in the file, so that it must still be there
+	// whenever something is sealed.
+	kept bool
+	mu   sync.Mutex
+	read fs.FileInfo // of the file when it was last found to hold it; nil: not yet
 }
 
 var _ seal.Seal = (*Seal)(nil)
@@ -40,6 +49,10 @@ var _ seal.Seal = (*Seal)(nil)
 // Check and Unseal say that the identity is missing (seal.ErrNoIdentity); a
 // missing file without recorded is an error that wraps fs.ErrNotExist.
 //
+// An identity that was there is looked for each time something is sealed: what
+// is sealed for one that is in memory only could not be unsealed by the next
+// process. Without it Seal fails as Check does, until it is back.
+//
 // A file that others may read is an error. No error quotes the file.
 func Open(path, recorded string) (*Seal, error) {
 	s := &Seal{path: path}
@@ -50,16 +63,16 @@ func Open(path, recorded string) (*Seal, error) {
 			return nil, errors.New("the public half of the seal that the state names is not an age recipient (age1...)")
 		}
 	}
-	identities, err := readIdentities(path)
+	identities, read, err := readIdentities(path)
 	switch {
 	case err == nil:
-		s.found = true
+		s.found, s.read = true, read
 	case !missing(err) || of == nil:
 		return nil, err
 	}
 	s.identities = identities
-	if of == nil || s.holds(recorded) {
-		of = identities[0].Recipient()
+	if of == nil || holds(identities, recorded) {
+		of, s.kept = identities[0].Recipient(), true
 	}
 	s.to = of
 	return s, nil
@@ -75,8 +88,8 @@ func Ephemeral() (*Seal, error) {
 	return &Seal{found: true, identities: []*age.X25519Identity{id}, to: id.Recipient()}, nil
 }
 
-func (s *Seal) holds(recipient string) bool {
-	return slices.ContainsFunc(s.identities, func(id *age.X25519Identity) bool { return id.Recipient().String() == recipient })
+func holds(identities []*age.X25519Identity, recipient string) bool {
+	return slices.ContainsFunc(identities, func(id *age.X25519Identity) bool { return id.Recipient().String() == recipient })
 }
 
 // Public implements seal.Seal: the recipient for whom is sealed now.
@@ -103,20 +116,53 @@ func (s *Seal) Check(ctx context.Context) error {
 
 // lost says that the identity of recipient is not here, nil if it is.
 func (s *Seal) lost(recipient string) error {
+	return s.lostFrom(s.found, s.identities, recipient)
+}
+
+// lostFrom says that the identity of recipient is not among those of the file,
+// which may be there or not.
+func (s *Seal) lostFrom(there bool, identities []*age.X25519Identity, recipient string) error {
 	switch {
-	case !s.found:
+	case !there:
 		return world.Hint(fmt.Errorf("age identity %s: %w", s.path, seal.ErrNoIdentity),
 			fmt.Sprintf("restore %s from your backup; it is the identity of %s", s.path, recipient))
-	case !s.holds(recipient):
+	case !holds(identities, recipient):
 		return world.Hint(fmt.Errorf("age identity %s: it is not the identity of %s, for which the state's keys are sealed: %w", s.path, recipient, seal.ErrNoIdentity),
 			fmt.Sprintf("restore the identity of %s from your backup, as one more line of %s", recipient, s.path))
 	}
 	return nil
 }
 
+// inPlace makes sure that the file still holds the identity for which is
+// sealed. It is read only where it has changed.
+func (s *Seal) inPlace() error {
+	if !s.kept {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now, err := os.Stat(s.path); err == nil && s.read != nil && os.SameFile(now, s.read) &&
+		now.Size() == s.read.Size() && now.ModTime().Equal(s.read.ModTime()) && now.Mode() == s.read.Mode() {
+		return nil
+	}
+	s.read = nil
+	identities, read, err := readIdentities(s.path)
+	if err != nil && !missing(err) {
+		return err
+	}
+	if err := s.lostFrom(err == nil, identities, s.Public()); err != nil {
+		return err
+	}
+	s.read = read
+	return nil
+}
+
 // Seal implements seal.Seal.
 func (s *Seal) Seal(ctx context.Context, about string, plain []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("seal %s: %w", about, err)
+	}
+	if err := s.inPlace(); err != nil {
 		return nil, fmt.Errorf("seal %s: %w", about, err)
 	}
 	var out bytes.Buffer

@@ -223,6 +223,64 @@ func TestLostIdentity(t *testing.T) {
 	}
 }
 
+// An identity that is taken away later is missed before anything more is
+// sealed for it, and found again when it is back.
+func TestLostLater(t *testing.T) {
+	otherPath, _ := create(t)
+	for name, spoil := range map[string]func(t *testing.T, path string){
+		"removed": func(t *testing.T, path string) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"another identity renamed over it": func(t *testing.T, path string) {
+			if err := os.WriteFile(path+".new", []byte(read(t, otherPath)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(path+".new", path); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"another identity written into it": func(t *testing.T, path string) {
+			if err := os.WriteFile(path, []byte(identity(t, otherPath)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		for _, by := range []string{"Create", "Open"} {
+			t.Run(name+" after "+by, func(t *testing.T) {
+				path, s := create(t)
+				if by == "Open" {
+					s = open(t, path, s.Public())
+				}
+				whole := read(t, path)
+				before := sealed(t, s, "a", "sealed before")
+				spoil(t, path)
+				_, err := s.Seal(t.Context(), "a", []byte("x"))
+				if !errors.Is(err, seal.ErrNoIdentity) || !strings.Contains(err.Error(), path) {
+					t.Errorf("Seal: %v, want ErrNoIdentity and the path", err)
+				}
+				if advice := world.Advice(err); len(advice) != 1 || !strings.Contains(advice[0], "backup") {
+					t.Errorf("it advises %q, want one line", advice)
+				}
+				unseals(t, s, "a", before, "sealed before") // what runs goes on with what it has
+
+				// Back, below a new one as rotation has it.
+				if err := os.WriteFile(path, []byte(identity(t, otherPath)+"\n"+whole), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				unseals(t, open(t, path, ""), "a", sealed(t, s, "a", "sealed after"), "sealed after")
+				if err := os.Chmod(path, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.Seal(t.Context(), "a", []byte("x")); err == nil || !strings.Contains(err.Error(), "0644") {
+					t.Errorf("readable by all: %v", err)
+				}
+			})
+		}
+	}
+}
+
 // What cannot be used is refused, and no word of it is repeated.
 func TestRefusedFiles(t *testing.T) {
 	path, made := create(t)

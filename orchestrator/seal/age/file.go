@@ -25,7 +25,7 @@ func Create(path string) (*Seal, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.path = path
+	s.path, s.kept = path, true
 	if err := writeNew(path, fileText(s.identities[0])); err != nil {
 		return nil, fmt.Errorf("make age identity %s: %w", path, err)
 	}
@@ -79,35 +79,36 @@ const sizeLimit = 64 << 10
 // missing reports whether there is no identity file, and not some other fault.
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-func readIdentities(path string) ([]*age.X25519Identity, error) {
+// readIdentities reads the identity file and says which file it was.
+func readIdentities(path string) ([]*age.X25519Identity, fs.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read age identity: %w", err)
+		return nil, nil, fmt.Errorf("read age identity: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("read age identity: %w", err)
+		return nil, nil, fmt.Errorf("read age identity: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("age identity %s: not a regular file", path)
+		return nil, nil, fmt.Errorf("age identity %s: not a regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, world.Hint(fmt.Errorf("age identity %s: its mode %04o lets other users at it", path, mode),
+		return nil, nil, world.Hint(fmt.Errorf("age identity %s: its mode %04o lets other users at it", path, mode),
 			fmt.Sprintf("chmod 600 %s, and if others could read it, make a new identity above the old one", path))
 	}
 	data, err := io.ReadAll(io.LimitReader(f, sizeLimit+1))
 	if err != nil {
-		return nil, fmt.Errorf("read age identity: %w", err)
+		return nil, nil, fmt.Errorf("read age identity: %w", err)
 	}
 	if len(data) > sizeLimit {
-		return nil, fmt.Errorf("age identity %s: larger than %d KiB, this is another kind of file", path, sizeLimit>>10)
+		return nil, nil, fmt.Errorf("age identity %s: larger than %d KiB, this is another kind of file", path, sizeLimit>>10)
 	}
 	identities, err := parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("age identity %s: %w", path, err)
+		return nil, nil, fmt.Errorf("age identity %s: %w", path, err)
 	}
-	return identities, nil
+	return identities, info, nil
 }
 
 // parse reads one identity a line. Errors name the line and never quote it.
