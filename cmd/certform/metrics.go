@@ -11,6 +11,7 @@ import (
 	"github.com/certform/certform/orchestrator/daemon"
 	"github.com/certform/certform/orchestrator/event"
 	"github.com/certform/certform/orchestrator/plan"
+	"github.com/certform/certform/orchestrator/state"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -37,10 +38,11 @@ type metrics struct {
 	mu          sync.Mutex
 	lastLook    time.Time
 	certificate map[string]bool
+	owing       map[string]bool // what has values in DNS, configured or not
 }
 
 func newMetrics() *metrics {
-	m := &metrics{registry: prometheus.NewRegistry(), certificate: map[string]bool{}}
+	m := &metrics{registry: prometheus.NewRegistry(), certificate: map[string]bool{}, owing: map[string]bool{}}
 	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
 		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "certform_" + name, Help: help}, labels)
 		m.registry.MustRegister(g)
@@ -58,7 +60,7 @@ func newMetrics() *metrics {
 	m.serving = gauge("endpoint_serving", "1 if every address of the endpoint serves the live certificate.", "certificate", "endpoint")
 	m.success = gauge("last_success_seconds", "When the certificate was last found at rest or brought there, Unix time.", "certificate")
 	m.looked = gauge("last_look_seconds", "When the certificate was last looked at, Unix time.", "certificate")
-	m.owed = gauge("owed_values", "TXT values that may still be in DNS.", "certificate")
+	m.owed = gauge("owed_values", "TXT values that may still be in DNS, also of certificates that left the configuration.", "certificate")
 	m.tries = gauge("tries", "Failures since the last success: of the issuer, or of a place.", "certificate", "of")
 	m.canary = gauge("canary_alive", "1 if the last canary of the zone was added, seen and removed.", "provider", "zone")
 	m.canaryLived = gauge("canary_last_success_seconds", "When a canary of the zone last was, Unix time.", "provider", "zone")
@@ -83,7 +85,8 @@ func (m *metrics) Listen(e event.Event) {
 	}
 }
 
-// configured notes which certificates are wanted and forgets the others.
+// configured notes which certificates are wanted and forgets the others, but
+// not what they owe.
 func (m *metrics) configured(wants []plan.Want) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -96,8 +99,11 @@ func (m *metrics) configured(wants []plan.Want) {
 			continue
 		}
 		gone := prometheus.Labels{"certificate": address}
-		for _, g := range []*prometheus.GaugeVec{m.notAfter, m.served, m.serving, m.success, m.looked, m.owed, m.tries} {
+		for _, g := range []*prometheus.GaugeVec{m.notAfter, m.served, m.serving, m.success, m.looked, m.tries} {
 			g.DeletePartialMatch(gone)
+		}
+		if !m.owing[address] {
+			m.owed.DeletePartialMatch(gone)
 		}
 	}
 	m.certificate = now
@@ -118,6 +124,7 @@ func (m *metrics) Looked(l daemon.Look) {
 	defer m.mu.Unlock()
 	address := l.Outcome.Address
 	m.lastLook = l.At
+	m.owes(address, l.Record)
 	if !m.certificate[address] {
 		return
 	}
@@ -128,7 +135,6 @@ func (m *metrics) Looked(l daemon.Look) {
 	mine := prometheus.Labels{"certificate": address}
 	m.tries.DeletePartialMatch(mine)
 	if l.Record != nil {
-		m.owed.WithLabelValues(address).Set(float64(len(l.Record.Owed)))
 		for issuer, t := range l.Record.Issuing {
 			m.tries.WithLabelValues(address, issuer).Set(float64(t.N))
 		}
@@ -155,6 +161,22 @@ func (m *metrics) Looked(l daemon.Look) {
 				m.served.WithLabelValues(address, id, a.Address).Set(float64(a.NotAfter.Unix()))
 			}
 		}
+	}
+}
+
+// owes notes the values of one record, 0 for a certificate that is configured.
+func (m *metrics) owes(address string, rec *state.Record) {
+	n := 0
+	if rec != nil {
+		n = len(rec.Owed)
+	}
+	m.owing[address] = n > 0
+	switch {
+	case n > 0, rec != nil && m.certificate[address]:
+		m.owed.WithLabelValues(address).Set(float64(n))
+	default:
+		delete(m.owing, address)
+		m.owed.DeleteLabelValues(address)
 	}
 }
 

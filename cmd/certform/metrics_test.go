@@ -10,6 +10,7 @@ import (
 	"github.com/certform/certform/orchestrator/apply"
 	"github.com/certform/certform/orchestrator/daemon"
 	"github.com/certform/certform/orchestrator/plan"
+	"github.com/certform/certform/orchestrator/state"
 )
 
 // TestLastSuccess: a turn that could do nothing, since what is left waits or is
@@ -37,4 +38,43 @@ func TestLastSuccess(t *testing.T) {
 			t.Errorf("%s: a success is told: %v", name, got)
 		}
 	}
+}
+
+// TestOwedOutlivesTheConfiguration: what is owed is told until it is gone,
+// whether its certificate is configured or was a canary.
+func TestOwedOutlivesTheConfiguration(t *testing.T) {
+	m := newMetrics()
+	tells := func(address, want string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		got := ""
+		for line := range strings.Lines(w.Body.String()) {
+			if v, ok := strings.CutPrefix(line, `certform_owed_values{certificate="`+address+`"} `); ok {
+				got = strings.TrimSpace(v)
+			}
+		}
+		if got != want {
+			t.Errorf("%s owes %q, want %q", address, got, want)
+		}
+	}
+	look := func(address string, owed int) {
+		m.Looked(daemon.Look{At: time.Now(), Outcome: apply.Outcome{Address: address, Status: apply.Done}, Record: &state.Record{Owed: make([]state.Value, owed)}})
+	}
+	wants := []plan.Want{{Address: "certificate.stays"}, {Address: "certificate.goes"}, {Address: "certificate.clean"}}
+	m.configured(wants)
+	for address, owed := range map[string]int{"certificate.stays": 0, "certificate.goes": 2, "certificate.clean": 0, "canary": 1, "old": 0} {
+		look(address, owed)
+	}
+	m.configured(wants[:1])
+	for address, want := range map[string]string{"certificate.stays": "0", "certificate.goes": "2", "certificate.clean": "", "canary": "1", "old": ""} {
+		tells(address, want)
+	}
+	m.configured(wants[:1])
+	look("certificate.goes", 1)
+	tells("certificate.goes", "1")
+	look("certificate.goes", 0)
+	look("canary", 0)
+	tells("certificate.goes", "")
+	tells("canary", "")
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 
@@ -255,7 +256,31 @@ func TestOwedValues(t *testing.T) {
 	leafIn(t, d.path("next"))
 	d.want(3, "apply", "-auto-approve", "-cleanup-timeout=2s").says(t, left[0])
 
+	// A daemon measures it, from its start and after a reload.
+	addr, owed := rig.Addr(t), `certform_owed_values{certificate="certificate.site"}`
+	next := strings.ReplaceAll(strings.ReplaceAll(site("other.test"), `"site"`, `"next"`), `"tls"`, `"next"`)
+	daemon := d.start("run", "-interval=1s", "-listen="+addr)
+	measures(t, addr, owed, 1)
+	d.config(w.issuer("ca"), w.dns("ns", "other.test"), w.zoneBlocks(), site("owed.test"), strings.ReplaceAll(strings.ReplaceAll(next, `"web"`, `"other"`), "file.web", "file.other"))
+	daemon.signal(syscall.SIGHUP)
+	measures(t, addr, "certform_certificates", 2)
+	measures(t, addr, owed, 1)
+	d.config(w.issuer("ca"), w.dns("ns", "other.test"), w.zoneBlocks(), next)
+	daemon.signal(syscall.SIGHUP)
+	measures(t, addr, "certform_certificates", 1)
+	measures(t, addr, owed, 1)
 	zone.Allow(dnstest.Allow{Keys: []string{w.ns.TSIG.Name}})
+	d.config(w.config(d), next)
+	daemon.signal(syscall.SIGHUP)
+	until(t, 20*time.Second, "nothing is owed any more", func() error {
+		m, err := scrape(addr)
+		if n, ok := m[owed]; ok {
+			return fmt.Errorf("it is measured: %v", n)
+		}
+		return err
+	})
+	daemon.term()
+
 	d.config(w.config(d), site("owed.test"))
 	d.apply()
 	d.atRest()

@@ -28,6 +28,7 @@ func (d *Daemon) canaries(ctx context.Context, t task) result {
 				err = nil
 				r.by(time.Now().Add(held))
 			}
+			d.tell(ctx, t, apply.CanaryAddress(zone))
 		}
 		if err != nil {
 			r.err = errors.Join(r.err, err)
@@ -60,8 +61,19 @@ func (d *Daemon) buryCanaries(ctx context.Context, t task, zones []string) error
 			if item != nil {
 				err = t.fleet.Engine.One(ctx, apply.Job{Want: gone.want, Item: item, Seen: seen}).Err
 			}
+			d.tell(ctx, t, address)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// tell tells what the record of a canary is now.
+func (d *Daemon) tell(ctx context.Context, t task, address string) {
+	if d.Looked == nil {
+		return
+	}
+	if rec, err := t.fleet.Survey.Record(ctx, address); err == nil {
+		d.Looked(Look{At: time.Now(), Outcome: apply.Outcome{Address: address}, Record: rec})
+	}
 }

@@ -33,7 +33,8 @@ type Fleet struct {
 	Release func()
 }
 
-// Look is what was seen and decided of one certificate, for metrics.
+// Look is what was seen and decided of one certificate, for metrics. That of a
+// canary, or of a certificate that left the configuration, has a record only.
 type Look struct {
 	Item    *plan.Item
 	Seen    plan.Seen
