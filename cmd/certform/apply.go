@@ -221,7 +221,9 @@ func (o *options) ask(ctx context.Context, stop context.Context) error {
 }
 
 // surveyGood is how long what a review saw is good for the run that follows:
-// where a person thought about it for longer, the world is looked at again.
+// where a person thought about it for longer, the world is looked at again. A
+// look that itself took long, for somebody who did not answer, is not repeated:
+// that would hold up all others twice.
 const surveyGood = 30 * time.Second
 
 // execute changes the world: it opens the state for writing, makes sure of
@@ -257,7 +259,7 @@ func (o *options) execute(ctx context.Context, cfg *config.Config, f applyFlags,
 		}
 		engine.Refresh(ctx, s.wants, records)
 	}
-	again := time.Since(facts.Now) > surveyGood
+	again := time.Since(facts.Looked) > surveyGood
 	if again {
 		facts, err = s.facts(ctx, f.plan)
 	} else if f.plan.upkeep != string(plan.Exclude) {

@@ -140,6 +140,7 @@ func (s *session) facts(ctx context.Context, f planFlags) (plan.Facts, error) {
 		s.o.diagnostics(s.cfg.Files(), s.noZone(mistakes))
 		return facts, exit(exitError)
 	}
+	facts.Looked = time.Now()
 	return facts, ctx.Err()
 }
 

@@ -142,6 +142,7 @@ const (
 // Facts is everything a plan is made of.
 type Facts struct {
 	Now     time.Time // the run's one clock reading
+	Looked  time.Time // when the look at the world ended; nothing is decided by it
 	Wants   []Want
 	Records map[string]*state.Record // by address
 	Seen    map[string]Seen          // by address
