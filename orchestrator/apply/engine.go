@@ -235,30 +235,41 @@ var errStopped = errors.New("stopped before it was done; the next run goes on fr
 
 // One makes one certificate right and says what became of it.
 func (e *Engine) One(ctx context.Context, job Job) Outcome {
-	say := e.Say.For(job.Want.Address)
-	began := time.Now()
+	say, out, began := e.Say.For(job.Want.Address), &Outcome{Address: job.Want.Address}, time.Now()
 	say(event.Event{Kind: event.Began, Note: firstWhy(job.Item)})
-	out := Outcome{Address: job.Want.Address}
-	var held *heldError
-	for said, forestalled := false, 0; ; {
+	e.try(ctx, &job, say, out)
+	out.tell(ctx, say, began)
+	return *out
+}
+
+// try does a certificate's job, and waits for another runner that holds it.
+func (e *Engine) try(ctx context.Context, job *Job, say event.Listener, out *Outcome) {
+	began, said, forestalled := time.Now(), false, 0
+	for {
+		now := *job
 		out.Status = ""
-		now := job
-		out.Err = e.one(ctx, &now, say, &out)
+		out.Err = e.one(ctx, &now, say, out)
+		var held *heldError
 		if errors.As(out.Err, &held) && held.forestalled && forestalled < forestalledMost {
 			forestalled++
 			continue
 		}
-		if !errors.As(out.Err, &held) || !time.Now().Before(began.Add(e.LockTimeout)) {
-			break
+		if held == nil || !time.Now().Before(began.Add(e.LockTimeout)) {
+			return
 		}
 		if !said {
 			said = true
 			say(event.Event{Kind: event.Waiting, Note: held.Error(), Until: began.Add(e.LockTimeout)})
 		}
 		if sleep(ctx, e.stop(), 2*time.Second) != nil {
-			break
+			return
 		}
 	}
+}
+
+// tell gives an outcome its status and says it.
+func (out *Outcome) tell(ctx context.Context, say event.Listener, began time.Time) {
+	var held *heldError
 	switch {
 	case out.Err == nil:
 		if out.Status == "" {
@@ -285,7 +296,6 @@ func (e *Engine) One(ctx context.Context, job Job) Outcome {
 		ev.Kind = event.Skipped
 	}
 	say(ev)
-	return out
 }
 
 func firstWhy(it *plan.Item) string {

@@ -31,27 +31,18 @@ const ordersPerRun = 3
 // TXT values are owed there; deliver saves that with its first intents.
 func (e *Engine) issue(ctx context.Context, j *journal, want *plan.Want, order *plan.Step, say event.Listener) (*cert.Bundle, error) {
 	var errs []error
-	var asked time.Time
-	said := ""
+	wait := &waiting{}
 	for _, i := range turns(want, j.rec.Work) {
-		wanted, now := &want.Issuers[i], time.Now()
-		if !plan.MayAsk(*want, j.rec, i, now) {
+		wanted := &want.Issuers[i]
+		if !e.mayAsk(j, want, i, wait) {
 			continue
-		}
-		if t := plan.Failures(*want, j.rec, wanted.Address); t != nil {
-			if t.Asked.After(now) && (asked.IsZero() || t.Asked.Before(asked)) {
-				asked, said = t.Asked, t.Why
-			}
-			if t.Asked.After(now) || e.Patient && t.Next.After(now) {
-				continue
-			}
 		}
 		issuer, ok := e.Issuers[wanted.Address]
 		if !ok {
 			return nil, fmt.Errorf("issuer %s is not open", wanted.Address)
 		}
 		if i > 0 && (j.rec.Work == nil || j.rec.Work.Account != wanted.Account) {
-			say(event.Event{Kind: event.FellBack, Issuer: wanted.Address, Err: errors.Join(errs...)})
+			fellBack(say, wanted, errs)
 		}
 		b, err := e.orderFrom(ctx, j, want, order, wanted, issuer, i > 0, say)
 		if err == nil {
@@ -66,14 +57,48 @@ func (e *Engine) issue(ctx context.Context, j *journal, want *plan.Want, order *
 		}
 		j.failed(want, wanted.Address, err)
 	}
-	if len(errs) == 0 && !asked.IsZero() {
-		err := fmt.Errorf("not asked again: it asked to be left alone until %s, when it failed with: %s", asked.UTC().Format("2006-01-02 15:04:05 MST"), said)
-		return nil, world.At(err, asked)
-	}
 	if len(errs) == 0 {
-		return nil, errors.New("its issuers are left alone for a while, after failures")
+		return nil, wait.err()
 	}
 	return nil, errors.Join(errs...)
+}
+
+func fellBack(say event.Listener, issuer *plan.Issuer, errs []error) {
+	say(event.Event{Kind: event.FellBack, Issuer: issuer.Address, Err: errors.Join(errs...)})
+}
+
+// waiting is why no issuer may be asked.
+type waiting struct {
+	until time.Time // the first of their Retry-Afters, zero if nobody gave one
+	said  string    // with it
+}
+
+func (w *waiting) err() error {
+	if w.until.IsZero() {
+		return errors.New("its issuers are left alone for a while, after failures")
+	}
+	return world.At(fmt.Errorf("not asked again: it asked to be left alone until %s, when it failed with: %s",
+		w.until.UTC().Format("2006-01-02 15:04:05 MST"), w.said), w.until)
+}
+
+// mayAsk reports whether the i-th issuer may be asked now, and notes for how
+// long it may not.
+func (e *Engine) mayAsk(j *journal, want *plan.Want, i int, w *waiting) bool {
+	now := time.Now()
+	if !plan.MayAsk(*want, j.rec, i, now) {
+		return false
+	}
+	t := plan.Failures(*want, j.rec, want.Issuers[i].Address)
+	if t == nil {
+		return true
+	}
+	if t.Asked.After(now) {
+		if w.until.IsZero() || t.Asked.Before(w.until) {
+			w.until, w.said = t.Asked, t.Why
+		}
+		return false
+	}
+	return !e.Patient || !t.Next.After(now)
 }
 
 // turns is the order in which issuers are asked: who has the order under way
@@ -128,7 +153,8 @@ func (e *Engine) orderFrom(ctx context.Context, j *journal, want *plan.Want, ord
 		}
 		if w := j.rec.Work; w == nil || w.Account != issuer.Account() {
 			// An order under way is the CA's to judge.
-			if err := e.allowed(ctx, want, wanted, issuer, found); err != nil {
+			world.Aside(func() { err = e.allowed(ctx, want, wanted, issuer, found) })
+			if err != nil {
 				return nil, err
 			}
 			// Nor is one made whose values nobody could write.
@@ -143,7 +169,9 @@ func (e *Engine) orderFrom(ctx context.Context, j *journal, want *plan.Want, ord
 		err = e.steps(ctx, j, want, issuer, key, found, fallback, say)
 		switch {
 		case err == nil:
-			return e.issued(ctx, j, wanted, key, say)
+			var b *cert.Bundle
+			world.Aside(func() { b, err = e.issued(ctx, j, wanted, key, say) })
+			return b, err
 		case errors.Is(err, issue.ErrInvalid):
 			// The CA has judged: another try at once would fail the same way.
 			e.giveUp(j)
@@ -220,7 +248,9 @@ func (e *Engine) claim(ctx context.Context, j *journal, want *plan.Want, order *
 		// A key that is gone makes the order worthless.
 	}
 	e.giveUp(j)
-	key, err := e.key(ctx, j, want)
+	var key cert.Key
+	var err error
+	world.Aside(func() { key, err = e.key(ctx, j, want) })
 	if err != nil {
 		return cert.Key{}, err
 	}

@@ -59,7 +59,12 @@ func (t KeyType) Family() string {
 
 // Key is a private key. It prints as its fingerprint, so that a stray %v
 // cannot show it; the only way to its bytes is PEM.
-type Key struct{ signer crypto.Signer }
+type Key struct {
+	signer crypto.Signer
+	spki   Fingerprint // asked for at every step
+}
+
+func newKey(s crypto.Signer) Key { return Key{s, SPKI(s.Public())} }
 
 // GenerateKey makes a new key of type t.
 func GenerateKey(t KeyType) (Key, error) {
@@ -82,7 +87,7 @@ func GenerateKey(t KeyType) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("generate %s key: %w", t, err)
 	}
-	return Key{s}, nil
+	return newKey(s), nil
 }
 
 // ParseKey reads one private key from PEM (PKCS #8, PKCS #1 or SEC 1). Errors
@@ -113,7 +118,7 @@ func ParseKey(data []byte) (Key, error) {
 		if !ok {
 			return Key{}, fmt.Errorf("private key of type %T cannot sign", k)
 		}
-		return Key{s}, nil
+		return newKey(s), nil
 	}
 }
 
@@ -134,12 +139,7 @@ func (k Key) PEM() ([]byte, error) {
 
 // SPKI is the fingerprint of the public half, the name under which the state
 // keeps the key.
-func (k Key) SPKI() Fingerprint {
-	if k.signer == nil {
-		return ""
-	}
-	return SPKI(k.signer.Public())
-}
+func (k Key) SPKI() Fingerprint { return k.spki }
 
 // SPKI is the fingerprint of a public key's SubjectPublicKeyInfo.
 func SPKI(pub crypto.PublicKey) Fingerprint {

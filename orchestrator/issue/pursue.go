@@ -256,24 +256,32 @@ func (s *session) answer(ctx context.Context, authzs []acme.Authorization) (afte
 	times := make([]time.Time, len(authzs))
 	var g errgroup.Group
 	g.SetLimit(atOnce)
-	for i, z := range authzs {
-		ch, err := dns01(z)
-		if err != nil {
-			return after, err
-		}
-		if ch.Status != acme.StatusPending && ch.Status != "" {
-			continue
-		}
-		g.Go(func() error {
-			return s.ask(ctx, "answer the challenge of "+authzName(z).Value, func(ctx context.Context) error {
-				_, err := s.dir.client.InitiateChallenge(ctx, s.account, ch)
-				times[i] = exchangeOf(ctx).after
-				return err
-			})
+	for i := range authzs {
+		g.Go(func() (err error) {
+			times[i], err = s.initiate(ctx, &authzs[i])
+			return err
 		})
 	}
 	err = g.Wait()
-	return slices.MaxFunc(append(times, time.Time{}), time.Time.Compare), err
+	for _, t := range times {
+		if t.After(after) {
+			after = t
+		}
+	}
+	return after, err
+}
+
+func (s *session) initiate(ctx context.Context, z *acme.Authorization) (after time.Time, err error) {
+	ch, err := dns01(*z)
+	if err != nil || ch.Status != acme.StatusPending && ch.Status != "" {
+		return after, err
+	}
+	err = s.ask(ctx, "answer the challenge of "+authzName(*z).Value, func(ctx context.Context) error {
+		_, err := s.dir.client.InitiateChallenge(ctx, s.account, ch)
+		after = exchangeOf(ctx).after
+		return err
+	})
+	return after, err
 }
 
 // errDeadline is returned by settle.
