@@ -21,6 +21,7 @@ import (
 	"github.com/certform/certform/orchestrator/event"
 	"github.com/certform/certform/orchestrator/plan"
 	"github.com/certform/certform/orchestrator/state"
+	"github.com/certform/certform/orchestrator/state/local"
 	"github.com/certform/certform/orchestrator/world"
 	"github.com/spf13/cobra"
 )
@@ -137,6 +138,9 @@ func (o *options) review(ctx context.Context, cfg *config.Config, f applyFlags, 
 		return nil, facts, err
 	}
 	if f.plan.upkeep == string(plan.Exclude) && !p.Changes() {
+		if err := s.forgetMended(ctx, facts); err != nil {
+			o.progress()(event.Event{Kind: event.Warned, Note: "failures that are over could not be forgotten", Err: err})
+		}
 		return nil, facts, o.nothingToDo(p)
 	}
 	if err := s.secrets(ctx, p); err != nil {
@@ -275,6 +279,7 @@ func (o *options) execute(ctx context.Context, cfg *config.Config, f applyFlags,
 	jobs := jobsOf(s, facts, now, saved)
 	began := time.Now()
 	view.Listen(event.Event{Kind: event.RunStarted, N: len(jobs)})
+	forgetMended(ctx, engine, facts, jobs)
 	report := engine.Run(ctx, jobs)
 	if err := engine.Learn(context.WithoutCancel(ctx)); err != nil {
 		view.Listen(event.Event{Kind: event.Warned, Note: "what was learnt of zones could not be saved", Err: err})
@@ -289,6 +294,41 @@ func (o *options) execute(ctx context.Context, cfg *config.Config, f applyFlags,
 	}
 	view.Report(report, time.Since(began))
 	return exit(code)
+}
+
+// forgetMended forgets failures that the plan found to be over, of certificates
+// that have no job.
+func forgetMended(ctx context.Context, e *apply.Engine, facts plan.Facts, jobs []apply.Job) {
+	busy := map[string]bool{}
+	for _, j := range jobs {
+		busy[j.Want.Address] = true
+	}
+	for _, w := range facts.Wants {
+		if busy[w.Address] {
+			continue
+		}
+		if err := e.ForgetMended(ctx, w, facts.Records[w.Address], facts.Seen[w.Address]); err != nil {
+			e.Say(event.Event{Kind: event.Warned, Certificate: w.Address, Note: "failures that are over could not be forgotten", Err: err})
+		}
+	}
+}
+
+// forgetMended does the same for an apply that has nothing to do: it opens the
+// state for writing only where there is something to forget.
+func (s *session) forgetMended(ctx context.Context, facts plan.Facts) error {
+	if !slices.ContainsFunc(facts.Wants, func(w plan.Want) bool {
+		return apply.Mended(w, facts.Records[w.Address], facts.Seen[w.Address])
+	}) {
+		return nil
+	}
+	store, err := local.Open(ctx, s.statePath(), local.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	own := state.WithPrefix(store, s.cfg.Settings.State.Spec.(*config.Local).Prefix)
+	forgetMended(ctx, &apply.Engine{Store: own, Say: s.say}, facts, nil)
+	return nil
 }
 
 // jobsOf are the plan's certificates with what was seen of them: those with

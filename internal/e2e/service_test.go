@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -13,6 +14,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -217,4 +220,43 @@ func endpoint(addr string, names ...string) string {
     within       = "10s"
   }
 `, host, port, argv(names...))
+}
+
+// What failed and was mended outside is not told any more once an apply has
+// seen so, though that has nothing to do.
+func TestMendedOutside(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, "mended.test")
+	d := newDesk(t)
+	var broken atomic.Bool
+	broken.Store(true)
+	addr := serve(t, func(string) (*tls.Certificate, error) {
+		if broken.Load() {
+			return nil, errors.New("not now")
+		}
+		pair, _, err := pairIn(d.path("tls"))
+		return pair, err
+	})
+	d.config(w.config(d), `sink "file" "web" {
+  directory = "tls"
+`+strings.Replace(endpoint(addr, "mended.test"), "10s", "1s", 1)+`}
+certificate "site" {
+  names = ["mended.test"]
+  sinks = [sink.file.web]
+}
+`)
+	d.want(3, "apply", "-auto-approve")
+	d.want(0, "status").says(t, "1 try failed")
+	broken.Store(false)
+	d.want(0, "plan", "-detailed-exitcode")
+	d.want(0, "status").says(t, "1 try failed") // a plan changes nothing
+	d.want(0, "apply", "-auto-approve").says(t, "No changes")
+	if r := d.want(0, "status"); strings.Contains(r.String(), "failed") || !strings.Contains(r.String(), "1 at rest") {
+		t.Errorf("it still tells of what is over: %s", r)
+	}
+	before := d.read(stateFile)
+	d.want(0, "apply", "-auto-approve")
+	if !bytes.Equal(before, d.read(stateFile)) {
+		t.Error("the next apply wrote the state")
+	}
 }

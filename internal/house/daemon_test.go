@@ -150,6 +150,59 @@ func TestADaemonThatHasNothingToDoRests(t *testing.T) {
 	}
 }
 
+// TestMendedFailuresAreForgotten: what failed and is found well, though nobody
+// here did anything, is not told any more; that is written once.
+func TestMendedFailuresAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := house.New(t, house.Options{})
+		defer h.Close()
+		w := h.Want("site", "*.example.com")
+		w.Places = append(w.Places, h.Sink.Place("dead"), h.Sink.Place("gone"))
+		id, dead, gone := w.Places[0].ID, w.Places[1].ID, w.Places[2].ID
+		for i, target := range []string{"site", "dead", "gone"} {
+			h.Serve(w, w.Places[i].ID, target+".example.com", target)
+			h.Down(target+".example.com", true)
+		}
+		k := keep(t, h, time.Hour)
+		defer k.End()
+		time.Sleep(5 * time.Hour)
+		r := record(t, h, "site")
+		for _, p := range w.Places {
+			if line := r.Places[p.ID]; line == nil || line.Tries == nil || line.Tries.N < 2 {
+				t.Fatalf("%s should have failed by now: %+v", p.ID, line)
+			}
+		}
+		h.Down("site.example.com", false)
+		fewer := *w
+		fewer.Places, fewer.Endpoints = w.Places[:2], w.Endpoints[:2]
+		k.load([]plan.Want{fewer})
+		time.Sleep(3 * time.Second)
+		r = record(t, h, "site")
+		for place, want := range map[string]bool{id: false, dead: true, gone: false} {
+			if got := r.Places[place].Tries != nil; got != want {
+				t.Errorf("%s still fails: %v, want %v", place, got, want)
+			}
+		}
+		looks := k.seen()
+		if last := looks[len(looks)-1]; last.Record.Places[id].Tries != nil {
+			t.Error("the look does not tell so")
+		}
+		rev := func() state.Revision {
+			e, err := h.Store.Get(t.Context(), state.RecordKey("certificate.site"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e.Rev
+		}
+		before := rev()
+		k.load([]plan.Want{fewer})
+		time.Sleep(3 * time.Second)
+		if len(k.seen()) == 0 || rev() != before {
+			t.Error("the next look wrote again, or there was none")
+		}
+	})
+}
+
 // TestOnePlaceDelaysNoOther: certificates of a day, and of a minute, are renewed
 // in time and delivered where they can be, though one place of theirs never
 // takes any.

@@ -231,6 +231,10 @@ func (d *Daemon) turn(ctx context.Context, t task) result {
 				d.Say(event.Event{Kind: event.Warned, Note: "what was learnt of zones could not be saved", Err: err})
 			}
 		}
+	} else if !t.forget {
+		if err := t.fleet.Engine.ForgetMended(ctx, t.want, rec, look.Seen); err != nil {
+			d.Say(event.Event{Kind: event.Warned, Certificate: address, Note: "failures that are over could not be forgotten", Err: err})
+		}
 	}
 	if after, err := t.fleet.Survey.Record(ctx, address); err == nil {
 		look.Record = after
