@@ -55,6 +55,7 @@ type built struct {
 	inst   *instance
 	places []*builtPlace
 	broken bool // its names are not whole, so that nothing can be said of what depends on them
+	odd    bool // not all of its hosts are, which has been said
 }
 
 type builtPlace struct {
@@ -186,6 +187,7 @@ func (l *loader) decodeHosts(u *built, whose string, a *hcl.Attribute, ctx *hcl.
 	}
 	for _, t := range l.texts(whose, "hosts", a.Expr, ctx) {
 		n, err := cert.ParseDNS(t.text)
+		u.odd = u.odd || err != nil || n.Wildcard() || !u.broken && !covers(u.Names, n.Value)
 		switch {
 		case err != nil:
 			l.report.error(whose, t.at, "Not a host", "%q: %v.", t.text, err)

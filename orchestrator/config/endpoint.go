@@ -74,6 +74,9 @@ func (l *loader) endpoints(u *built, e *endpointInstance, ctx *hcl.EvalContext, 
 	if !ok {
 		return nil
 	}
+	if len(names) == 0 && u.odd {
+		return nil
+	}
 	if len(names) == 0 {
 		l.report.error(whose(), e.at, "Endpoint without a name to ask for",
 			"%s has no name that a client could ask for: its names are all wildcards. Give the certificate hosts, or the endpoint server_names.", u.Address)

@@ -149,6 +149,7 @@ func TestTypes(t *testing.T) {
 			want: []string{"main.hcl:4 Wrong value", "main.hcl:5 Bad port", "main.hcl:6 Bad address of an endpoint"}},
 		{name: "numbers that are no address", hcl: "sink \"file\" \"a\" {\n  combined = \"/a\"\n  endpoint {\n    address = \"10.0.0.256\"\n  }\n}\ncertificate \"a\" {\n  names = [\"a.example.com\"]\n  sinks = [sink.file.a]\n}\nzone \"a.example.com\" {\n  nameservers = [\"999.1.1.1\", \"ns1.example.com\", \"192.0.2.1:5353\"]\n  resolvers = [\"192.0.2.300:53\"]\n}\n",
 			want: []string{"main.hcl:4 Bad address of an endpoint", "main.hcl:12 Bad server", "main.hcl:13 Bad server"}},
+		{name: "endpoint of hosts that no name covers", hcl: "sink \"pull\" \"a\" {\n  endpoint {}\n}\ncertificate \"w\" {\n  names = [\"a.example.com\"]\n  hosts = [\"b.example.com\"]\n  sinks = [sink.pull.a]\n}\n", want: []string{"main.hcl:6 Host that no name covers"}},
 		{name: "endpoint of wildcards only", hcl: "sink \"pull\" \"a\" {\n  endpoint {}\n}\ncertificate \"w\" {\n  names = [\"*.example.com\"]\n  sinks = [sink.pull.a]\n}\n", want: []string{"main.hcl:2 Endpoint without a name to ask for"}},
 	})
 }

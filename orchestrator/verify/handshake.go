@@ -64,6 +64,8 @@ var suites = map[string][]uint16{
 func shake(ctx context.Context, w *world.World, e cert.Endpoint, at netip.AddrPort, family string) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
+	end, _ := ctx.Deadline()
+	limit := time.Until(end).Round(time.Second) // less than lookTime at the end of a wait
 	raw, err := w.DialContext(ctx, "tcp", at.String())
 	if err != nil {
 		return nil, fmt.Errorf("dial: %w", bare(err))
@@ -73,7 +75,7 @@ func shake(ctx context.Context, w *world.World, e cert.Endpoint, at netip.AddrPo
 	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := startTLS(raw, e.StartTLS); err != nil {
-		return nil, fmt.Errorf("ask for TLS by %s: %w", e.StartTLS, late(ctx, err))
+		return nil, fmt.Errorf("ask for TLS by %s: %w", e.StartTLS, late(ctx, limit, err))
 	}
 
 	var shown []*x509.Certificate
@@ -105,7 +107,7 @@ func shake(ctx context.Context, w *world.World, e cert.Endpoint, at netip.AddrPo
 	c := tls.Client(raw, conf)
 	err = c.HandshakeContext(ctx)
 	if err != nil && !(asked && len(shown) > 0) {
-		return shown, fmt.Errorf("TLS handshake: %w", late(ctx, words(err)))
+		return shown, fmt.Errorf("TLS handshake: %w", late(ctx, limit, words(err)))
 	}
 	if len(shown) == 0 {
 		return nil, errors.New("TLS handshake: no certificate was shown")
@@ -132,10 +134,10 @@ func bare(err error) error {
 }
 
 // late says that the time was up instead of how the connection broke then.
-func late(ctx context.Context, err error) error {
+func late(ctx context.Context, limit time.Duration, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		if errors.Is(cause, context.DeadlineExceeded) {
-			return fmt.Errorf("no answer within %s", lookTime)
+			return fmt.Errorf("no answer within %s", limit)
 		}
 		return cause
 	}

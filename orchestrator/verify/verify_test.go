@@ -434,6 +434,21 @@ func TestWait(t *testing.T) {
 			}
 		})
 	})
+	t.Run("it never answers", func(t *testing.T) {
+		bubble(t, func(t *testing.T, p *place, w *world.World) {
+			p.set(other, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+			soon := www
+			soon.Within = 4 * time.Second
+			began := time.Now()
+			_, err := verify.Wait(t.Context(), w, soon, verify.Expect{Chain: b.Chain}, nil)
+			if err == nil || !strings.Contains(err.Error(), "no answer within 4s") {
+				t.Errorf("%v", err)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	})
 	t.Run("it is called off", func(t *testing.T) {
 		bubble(t, func(t *testing.T, p *place, w *world.World) {
 			stop := errors.New("enough")
