@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -157,11 +158,12 @@ func (d *doctor) examine(ctx context.Context, write bool) error {
 		}
 		zones := slices.Clone(inUse)
 		zones = slices.DeleteFunc(zones, func(z string) bool { return by[z] != address })
-		if h.Declared {
-			for _, z := range h.Zones {
-				if !slices.Contains(zones, z+".") && !slices.Contains(h.Unlisted, z) {
-					zones = append(zones, z+".")
-				}
+		for _, z := range h.Zones {
+			// Of those that a host lists only what is ours or in use: there may
+			// be thousands.
+			ours := slices.ContainsFunc(owned, func(v state.Value) bool { return v.Zone == z+"." })
+			if (h.Declared || ours && by[z+"."] == "") && !slices.Contains(zones, z+".") && !slices.Contains(h.Unlisted, z) {
+				zones = append(zones, z+".")
 			}
 		}
 		for _, zone := range zones {
@@ -170,6 +172,12 @@ func (d *doctor) examine(ctx context.Context, write bool) error {
 				inUse = append(inUse, zone)
 			}
 			d.zone(ctx, address, zone, names[zone], ours)
+		}
+	}
+	for _, v := range owned {
+		if by[v.Zone] == "" {
+			d.say(event.Event{Kind: event.Ailing, Provider: v.Provider, Zone: bare(v.Zone), Note: fmt.Sprintf("our TXT value at %s may still be in DNS", bare(v.Name)),
+				Err: world.Hint(errors.New("no dns block serves its zone now"), "declare the zone again, and the next apply removes it; or remove it by hand: "+strconv.Quote(v.Value))})
 		}
 	}
 	if write {

@@ -251,6 +251,7 @@ func TestOwedValues(t *testing.T) {
 		t.Error("the certificate was not delivered again")
 	}
 	// Even when the certificate leaves the configuration its values are owed.
+	d.want(2, "doctor").says(t, "may still be in DNS", "no dns block serves its zone now", left[0])
 	d.config(w.issuer("ca"), w.dns("ns", "other.test"), w.zoneBlocks(), strings.ReplaceAll(strings.ReplaceAll(site("other.test"), `"site"`, `"next"`), `"tls"`, `"next"`))
 	d.want(3, "apply", "-auto-approve", "-cleanup-timeout=2s").says(t, left[0], "certificate.site")
 	leafIn(t, d.path("next"))
