@@ -25,7 +25,6 @@ const (
 	exitFailed      = 3   // something failed, the rest is done
 	exitHeld        = 4   // all that is left is held by another runner
 	exitStale       = 5   // all that is left was stale
-	exitPolicy      = 6   // refused by policy
 	exitInterrupted = 130 // after a second interrupt
 )
 

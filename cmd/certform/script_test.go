@@ -228,8 +228,17 @@ func (w *town) clean(ts *testscript.TestScript) {
 	}
 }
 
-// ndjson insists on JSON lines that say what they are.
+// ndjson insists on JSON lines that say what they are, in types that
+// docs/events.md lists.
 func ndjson(ts *testscript.TestScript, file string) {
+	page, err := os.ReadFile("../../docs/events.md")
+	ts.Check(err)
+	listed := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(string(page), -1) {
+		for name := range strings.SplitSeq(row[1], ", ") {
+			listed[strings.Trim(name, "`")] = true
+		}
+	}
 	text := ts.ReadFile(file)
 	if text == "" {
 		ts.Fatalf("it is empty")
@@ -238,6 +247,9 @@ func ndjson(ts *testscript.TestScript, file string) {
 		var v struct{ Type string }
 		if err := json.Unmarshal([]byte(l), &v); err != nil || v.Type == "" && !strings.Contains(l, `"version"`) {
 			ts.Fatalf("no JSON object with a type: %v\n%s", err, l)
+		}
+		if v.Type != "" && !listed[v.Type] {
+			ts.Fatalf("docs/events.md has no %q", v.Type)
 		}
 	}
 }

@@ -15,7 +15,7 @@ type Kind string
 
 // The kinds, in the order of a certificate's day.
 const (
-	RunStarted    Kind = "run_started"    // a plan, an apply or a daemon began
+	RunStarted    Kind = "run_started"    // an apply began with its certificates; N of them
 	Surveyed      Kind = "surveyed"       // the world was asked; N targets
 	Began         Kind = "began"          // work on a certificate began
 	Waiting       Kind = "waiting"        // a certificate waits: for another, for a runner, for Retry-After (Until)
@@ -42,7 +42,7 @@ const (
 	Warned        Kind = "warned"         // something people should know; Note says what
 	Checked       Kind = "checked"        // doctor, or a canary of run, found something well; Note says what
 	Ailing        Kind = "ailing"         // doctor, or a canary of run, found something wrong: a token that died, say
-	RunEnded      Kind = "run_ended"      // with the counts in Note
+	RunEnded      Kind = "run_ended"      // the daemon ended; Note says what was broken off
 	ConfigLoaded  Kind = "config_loaded"  // the daemon took a configuration
 	ConfigRefused Kind = "config_refused" // the daemon kept the old one
 )
