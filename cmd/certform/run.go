@@ -152,7 +152,7 @@ func (o *options) reload(ctx context.Context, base *session, runner *apply.Runne
 	var err error
 	for _, d := range diags {
 		if d.Severity == hcl.DiagError {
-			err = errors.Join(err, d) // all of them: a Diagnostics tells the first
+			err = errors.Join(err, mistake(d)) // all of them: a Diagnostics tells the first
 		}
 	}
 	if err == nil {
@@ -173,6 +173,14 @@ func (o *options) reload(ctx context.Context, base *session, runner *apply.Runne
 	m.configured(s.wants)
 	m.reloaded(true)
 	say(event.Event{Kind: event.ConfigLoaded, N: len(s.wants)})
+}
+
+// mistake is d as an error; one that is in no file has no place to name.
+func mistake(d *hcl.Diagnostic) error {
+	if d.Subject == nil {
+		return fmt.Errorf("%s; %s", d.Summary, d.Detail)
+	}
+	return d
 }
 
 // sameBackends refuses a reload that would move the state or the seal under a

@@ -39,7 +39,7 @@ func (o *options) showStatus(doc *statusDoc) error {
 	case u == nil:
 		v.line("Nothing has done upkeep yet: \"certform run\" or \"certform apply -upkeep=only\" renews what is due.")
 	default:
-		v.line("Upkeep was last done %s (%s ago) by certform %s, pid %d on %s.", stamp(u.At), ago(doc.AsOf.Sub(u.At)), u.Command, u.PID, u.Host)
+		v.line("Upkeep was last done %s (%s) by certform %s, pid %d on %s.", stamp(u.At), since(doc.AsOf.Sub(u.At)), u.Command, u.PID, u.Host)
 	}
 	for _, r := range doc.Runners {
 		v.line("At work: %s.", r)
@@ -173,9 +173,17 @@ func (v *statusView) tries(t triesStatus) string {
 func (v *statusView) left(until time.Time) string {
 	d := until.Sub(v.now)
 	if d <= 0 {
-		return "expired " + ago(-d) + " ago"
+		return "expired " + since(-d)
 	}
 	return ago(d)
+}
+
+// since writes how long ago something was.
+func since(d time.Duration) string {
+	if d < time.Minute {
+		return "just now"
+	}
+	return ago(d) + " ago"
 }
 
 // ago writes a duration in one unit.
@@ -187,6 +195,9 @@ func ago(d time.Duration) string {
 		return fmt.Sprintf("%d days", days)
 	case hours >= 2:
 		return fmt.Sprintf("%d hours", hours)
+	}
+	if seconds := int(d.Seconds()); minutes == 0 {
+		return fmt.Sprintf("%d %s", seconds, plural(seconds, "second", "seconds"))
 	}
 	return fmt.Sprintf("%d %s", minutes, plural(minutes, "minute", "minutes"))
 }

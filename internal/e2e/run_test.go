@@ -167,6 +167,13 @@ certificate "www" {
 		return nil
 	})
 	restored("tls/www/privkey.pem")
+	// So is one whose directory is gone.
+	must(t, os.Rename(d.path("certform.hcl"), d.path("away")))
+	daemon.signal(syscall.SIGHUP)
+	measures(t, addr, `certform_events_total{kind="config_refused"}`, 2)
+	if said := daemon.err.String(); strings.Contains(said, "<nil>") {
+		t.Errorf("it says <nil>: %s", said)
+	}
 	// A good one is taken.
 	d.config(base, certificate("new"))
 	daemon.signal(syscall.SIGHUP)
