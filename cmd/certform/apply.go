@@ -137,11 +137,15 @@ func (o *options) review(ctx context.Context, cfg *config.Config, f applyFlags, 
 	if err := o.showPlan(p, ""); err != nil {
 		return nil, facts, err
 	}
-	if f.plan.upkeep == string(plan.Exclude) && !p.Changes() {
-		if err := s.forgetMended(ctx, facts); err != nil {
-			o.progress()(event.Event{Kind: event.Warned, Note: "failures that are over could not be forgotten", Err: err})
+	if !p.Changes() {
+		if f.plan.upkeep == string(plan.Exclude) {
+			if err := s.forgetMended(ctx, facts); err != nil {
+				o.progress()(event.Event{Kind: event.Warned, Note: "failures that are over could not be forgotten", Err: err})
+			}
+			return nil, facts, o.nothingToDo(p)
 		}
-		return nil, facts, o.nothingToDo(p)
+		// There is nothing to ask about; whether something is due the CAs say next.
+		return p, facts, nil
 	}
 	if err := s.secrets(ctx, p); err != nil {
 		return nil, facts, err
@@ -273,10 +277,20 @@ func (o *options) execute(ctx context.Context, cfg *config.Config, f applyFlags,
 		return err
 	}
 	now := plan.Make(facts)
-	if reviewed := f.expect != "" || !f.approve && again && f.plan.upkeep == string(plan.Exclude); saved == nil && reviewed && now.Digest != p.Digest {
+	if reviewed := f.expect != "" || !f.approve && (!p.Changes() || again && f.plan.upkeep == string(plan.Exclude)); saved == nil && reviewed && now.Digest != p.Digest {
 		return &codeError{exitStale, errors.New("the world has changed since the plan was shown; plan again")}
 	}
 	jobs := jobsOf(s, facts, now, saved)
+	if saved == nil && len(jobs) == 0 {
+		forgetMended(ctx, engine, facts, nil)
+		view.Close()
+		s.sawUpkeep(context.WithoutCancel(ctx), f)
+		if p.Changes() { // somebody else did it
+			err = o.showPlan(now, "")
+		}
+		o.nothingDone()
+		return err
+	}
 	began := time.Now()
 	view.Listen(event.Event{Kind: event.RunStarted, N: len(jobs)})
 	forgetMended(ctx, engine, facts, jobs)
@@ -285,9 +299,7 @@ func (o *options) execute(ctx context.Context, cfg *config.Config, f applyFlags,
 		view.Listen(event.Event{Kind: event.Warned, Note: "what was learnt of zones could not be saved", Err: err})
 	}
 	s.sweep(ctx, report)
-	if f.plan.upkeep != string(plan.Exclude) && len(f.plan.targets) == 0 {
-		s.noteUpkeep(context.WithoutCancel(ctx), "apply -upkeep="+f.plan.upkeep)
-	}
+	s.sawUpkeep(context.WithoutCancel(ctx), f)
 	code := report.Code()
 	if saved != nil && code == exitOK {
 		s.markApplied(ctx, saved)
@@ -329,6 +341,13 @@ func (s *session) forgetMended(ctx context.Context, facts plan.Facts) error {
 	own := state.WithPrefix(store, s.cfg.Settings.State.Spec.(*config.Local).Prefix)
 	forgetMended(ctx, &apply.Engine{Store: own, Say: s.say}, facts, nil)
 	return nil
+}
+
+// sawUpkeep remembers that upkeep was done, if it was and of everything.
+func (s *session) sawUpkeep(ctx context.Context, f applyFlags) {
+	if f.plan.upkeep != string(plan.Exclude) && len(f.plan.targets) == 0 {
+		s.noteUpkeep(ctx, "apply -upkeep="+f.plan.upkeep)
+	}
 }
 
 // jobsOf are the plan's certificates with what was seen of them: those with

@@ -48,7 +48,11 @@ func (v *planView) show(saved string) {
 		v.line("%s %s", v.paint(bold+yellow, "Warning:"), w)
 	}
 	if len(p.Items) == 0 {
-		v.line("%s %d %s as described, looked at %s.", v.paint(bold+green, "No changes."), p.Quiet, plural(p.Quiet, "certificate is", "certificates are"), stamp(p.AsOf))
+		what := fmt.Sprintf("%d %s as described", p.Quiet, plural(p.Quiet, "certificate is", "certificates are"))
+		if p.Upkeep == plan.Only { // what people changed is left out, and may be there
+			what = "No upkeep is due"
+		}
+		v.line("%s %s, looked at %s.", v.paint(bold+green, "No changes."), what, stamp(p.AsOf))
 		v.later()
 		return
 	}
@@ -83,7 +87,7 @@ func (v *planView) show(saved string) {
 func (v *planView) later() {
 	later := v.p.Later
 	if later.Due > 0 {
-		v.line("Upkeep, not in this plan: %d %s due. \"certform run\" or \"certform apply -upkeep=only\" does %s.",
+		v.line("Upkeep, not in this plan: %d %s due. \"certform run\" or \"certform apply -auto-approve -upkeep=only\" does %s.",
 			later.Due, plural(later.Due, "renewal is", "renewals are"), plural(later.Due, "it", "them"))
 	}
 	if !later.Next.IsZero() {

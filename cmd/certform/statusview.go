@@ -37,7 +37,7 @@ func (o *options) showStatus(doc *statusDoc) error {
 	}
 	switch u := doc.Upkeep; {
 	case u == nil:
-		v.line("Nothing has done upkeep yet: \"certform run\" or \"certform apply -upkeep=only\" renews what is due.")
+		v.line("Nothing has done upkeep yet: \"certform run\" or \"certform apply -auto-approve -upkeep=only\" renews what is due.")
 	default:
 		v.line("Upkeep was last done %s (%s) by certform %s, pid %d on %s.", stamp(u.At), since(doc.AsOf.Sub(u.At)), u.Command, u.PID, u.Host)
 	}
