@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -29,6 +30,11 @@ const (
 )
 
 func main() {
+	// Collecting twice as often costs a few percent of little CPU, and saves a
+	// tenth of the memory of a run of a thousand certificates.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 	out, errs, err := quiet()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "Error: %v\n", err)
