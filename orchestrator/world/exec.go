@@ -12,15 +12,18 @@ import (
 // outputLimit is how much of a program's output is kept, from its end.
 const outputLimit = 4 << 10
 
-// Run runs a program without a shell and waits for it; ctx ends it. The
-// output (both streams, the last 4 KiB, without secrets) is returned also with
-// an error, and the error quotes it.
+// Run runs a program without a shell and waits for it; ctx ends it with all that
+// it began. An interrupt of the terminal does not reach it: it is for us, who
+// finish the phase under way. The output (both streams, the last 4 KiB, without
+// secrets) is returned also with an error, and the error quotes it.
 func (w *World) Run(ctx context.Context, argv []string) ([]byte, error) {
 	if w.Exec != nil {
 		return w.Exec(ctx, argv)
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.WaitDelay = 2 * time.Second
+	ownGroup(cmd)
+	cmd.Cancel = func() error { return killGroup(cmd) }
 	out, err := cmd.CombinedOutput()
 	out = []byte(w.Hide(string(out))) // before it is cut: half a secret is not recognised
 	if len(out) > outputLimit {
