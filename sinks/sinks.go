@@ -29,7 +29,11 @@ type Held struct {
 	Ref         string   // which object: path, ARN, secret name. Chosen at the first Put, the same for ever after
 	Rev         string   // which state of it: KV version, ETag, digest of the bytes; "" where the place has none
 	Broken      string   // "" or why what is there cannot be in use as it is: key missing, wrong mode, half a pair
-	Notes       []string // for people: what is special about this place (memory only, no versioning)
+	// Strange says that what is there cannot be read here, and is plainly
+	// somebody's all the same: an archive that another password opens. It is not
+	// ours unless its Rev is that of our last Put.
+	Strange bool
+	Notes   []string // for people: what is special about this place (memory only, no versioning)
 
 	// SHA1 and Serial of the leaf are all that some places show (a remote
 	// HAProxy); Leaf is then "" and Matches tells whether a chain is what is

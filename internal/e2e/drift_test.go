@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,9 +14,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/certform/certform/internal/acmetest"
 	"github.com/certform/certform/internal/rig"
 )
 
@@ -344,5 +349,95 @@ certificate "site" {
 	d.atRest()
 	if n := w.ordersMade(); n != 1 {
 		t.Errorf("%d orders, want 1", n)
+	}
+}
+
+// Foreign things need not be PEM, nor be there when the plan looks: an archive
+// with another password, a certificate as DER, whatever somebody puts where
+// nothing of ours was while the order is under way. All are left alone.
+func TestForeignInOtherForms(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, "odd.test")
+	d := newDesk(t)
+	d.env = append(d.env, "STORE_PASSWORD=ours")
+	d.config(w.config(d), `sink "file" "store" {
+  pkcs12   = "store.p12"
+  password = secret("env:STORE_PASSWORD")
+}
+sink "file" "dir" {
+  directory = "tls"
+}
+sink "file" "one" {
+  combined = "one.pem"
+}
+certificate "site" {
+  names = ["odd.test"]
+  sinks = [sink.file.store, sink.file.dir, sink.file.one]
+}
+`)
+	pair := pairOf(t, 30*24*time.Hour, "odd.test")
+	block, _ := pem.Decode(pair.Cert)
+	keyBlock, _ := pem.Decode(pair.Key)
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	must(t, err)
+	key, err := x509.ParsePKCS8PrivateKey(keyBlock.Bytes)
+	must(t, err)
+	archive, err := pkcs12.Modern.Encode(key, leaf, nil, "theirs")
+	must(t, err)
+	theirs := map[string]string{"store.p12": string(archive), "tls/fullchain.pem": string(block.Bytes), "one.pem": string(block.Bytes)}
+	untouched := func(r result) {
+		t.Helper()
+		for name, text := range theirs {
+			if got := string(d.read(name)); got != text {
+				t.Errorf("%s was written: %s", name, r)
+			}
+		}
+	}
+
+	// While the CA looks at the names.
+	var once sync.Once
+	look := lookup(w.ns.Addr)
+	w.ca.Configure(func(c *acmetest.Config) {
+		c.Lookup = func(ctx context.Context, name string) ([]string, error) {
+			once.Do(func() {
+				must(t, os.Mkdir(d.path("tls"), 0o755))
+				for name := range theirs {
+					d.write(name, "notes of somebody's")
+				}
+			})
+			return look(ctx, name)
+		}
+	})
+	r := d.want(3, "apply", "-auto-approve")
+	r.says(t, "was never ours")
+	for name := range theirs {
+		if got := string(d.read(name)); got != "notes of somebody's" {
+			t.Errorf("%s was written: %s", name, r)
+		}
+		must(t, os.Remove(d.path(name)))
+	}
+	d.apply()
+	d.atRest()
+
+	// Where ours were.
+	for name, text := range theirs {
+		must(t, os.Remove(d.path(name)))
+		d.write(name, text)
+	}
+	d.want(2, "plan", "-detailed-exitcode").says(t, "3 blocked", "the password does not open it", "adopt = true")
+	untouched(d.want(3, "apply", "-auto-approve"))
+	untouched(d.want(3, "apply", "-auto-approve", "-replace=site"))
+
+	// Our own archive is ours under a new password, too.
+	must(t, os.RemoveAll(d.path("tls")))
+	must(t, os.Remove(d.path("store.p12")))
+	must(t, os.Remove(d.path("one.pem")))
+	d.apply()
+	d.env = append(d.env, "STORE_PASSWORD=new")
+	d.drift("the password does not open it")
+	d.apply()
+	d.atRest()
+	if _, _, _, err := pkcs12.DecodeChain(d.read("store.p12"), "new"); err != nil {
+		t.Error(err)
 	}
 }

@@ -91,6 +91,7 @@ type put struct {
 	line  *state.Place
 	was   sinks.Held
 	held  sinks.Held
+	fresh bool // nothing of ours was ever put there before
 	err   error
 }
 
@@ -108,6 +109,7 @@ func (e *Engine) wave(ctx context.Context, j *journal, job *Job, bundle *cert.Bu
 		}
 		seen := job.Seen.Places[s.Place]
 		p.was = asSeen(s, p.line, seen)
+		p.fresh = p.line.Leaf == "" && p.line.Putting == ""
 		p.line.Putting, p.line.Wave = bundle.Leaf(), s.Wave
 		todo = append(todo, p)
 	}
@@ -188,7 +190,7 @@ func (e *Engine) put(ctx context.Context, j *journal, job *Job, bundle *cert.Bun
 		if seen.Unread != "" {
 			return held, fmt.Errorf("%w; looked again: %s", err, seen.Unread)
 		}
-		if why := mayNot(job.Want, p.place, j.rec, seen); why != "" {
+		if why := mayNot(job.Want, p, j.rec, seen); why != "" {
 			return held, fmt.Errorf("%w: %s", err, why)
 		}
 		p.was = asSeen(p.step, &state.Place{Ref: p.line.Ref}, seen)
@@ -197,9 +199,15 @@ func (e *Engine) put(ctx context.Context, j *journal, job *Job, bundle *cert.Bun
 }
 
 // mayNot says why a place must be left alone as it is now, "" if it need not.
-func mayNot(want plan.Want, p sinks.Place, rec *state.Record, seen plan.Place) string {
-	want.Places, want.Endpoints = []sinks.Place{p}, nil
-	it := plan.Again(&plan.Item{}, want, rec, plan.Seen{Places: map[string]plan.Place{p.ID: seen}}, time.Now(), false)
+func mayNot(want plan.Want, p *put, rec *state.Record, seen plan.Place) string {
+	want.Places, want.Endpoints = []sinks.Place{p.place}, nil
+	// What this Put is about to do makes nothing ours that lies there.
+	line, was := *p.line, *rec
+	if p.fresh {
+		line.Putting = ""
+	}
+	was.Places = map[string]*state.Place{p.place.ID: &line}
+	it := plan.Again(&plan.Item{}, want, &was, plan.Seen{Places: map[string]plan.Place{p.place.ID: seen}}, time.Now(), false)
 	for _, s := range it.Steps {
 		if s.Kind == plan.Blocked {
 			return s.Why

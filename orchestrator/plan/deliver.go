@@ -175,7 +175,7 @@ func place(p sinks.Place, have *state.Record, seen Place, target *state.Bundle, 
 	}
 	ours := have.Bundle(held.Leaf)
 	v.Now = holds(held, ours, target)
-	strange := held.Leaf == "" && line.Leaf == "" && line.Putting == ""
+	strange := held.Leaf == "" && (line.Leaf == "" && line.Putting == "" || held.Strange && held.Rev != line.Rev)
 	if ours == nil && (held.Leaf != "" || strange) {
 		return foreign(v, p, held, target, fresh, do)
 	}
@@ -237,6 +237,9 @@ func foreign(v PlaceView, p sinks.Place, held sinks.Held, target *state.Bundle, 
 	}
 	outlives := target != nil && !fresh && held.NotAfter.After(target.NotAfter)
 	switch {
+	case p.Adopt == "" && held.Strange:
+		v.Will = "blocked"
+		v.Why = "what it holds was not put there by us, and cannot be read: " + held.Broken + "; if it may be replaced, say adopt = true in the sink"
 	case p.Adopt == "" && held.Leaf == "":
 		v.Will = "blocked"
 		v.Why = "it holds something that is no certificate and was never ours; if it may be replaced, say adopt = true in the sink"

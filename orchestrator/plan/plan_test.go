@@ -133,6 +133,12 @@ func TestDecide(t *testing.T) {
 		{"an interrupted delivery is activated again", want(), good(func(r *state.Record) { r.Places[file].Putting = "live" }), seen(), []string{"deliver intent activate"}, "interrupted"},
 		{"foreign at our place is left alone", want(), good(), seen(holding("foreign")), []string{"blocked drift"}, "not ours"},
 		{"with adopt ours comes back", want(adopt("yes")), good(), seen(holding("foreign")), []string{"deliver intent adopt"}, "adopt"},
+		{"what another password opens is left alone at our place, too", want(), good(), seen(holding("", func(p *plan.Place) {
+			p.Held = sinks.Held{Strange: true, Rev: "other", Broken: "the password does not open it"}
+		})), []string{"blocked drift"}, "not put there by us"},
+		{"and repaired where the password is what changed", want(), good(func(r *state.Record) { r.Places[file].Rev = "rev" }), seen(holding("", func(p *plan.Place) {
+			p.Held = sinks.Held{Strange: true, Rev: "rev", Broken: "the password does not open it"}
+		})), []string{"deliver drift repair"}, "no certificate"},
 		{"one that outlives ours needs force", want(adopt("yes")), good(), seen(holding("foreign", func(p *plan.Place) { p.Held.NotAfter = now.Add(300 * day) })), []string{"blocked drift"}, "force"},
 		{"and with force it goes", want(adopt("force")), good(), seen(holding("foreign", func(p *plan.Place) { p.Held.NotAfter = now.Add(300 * day) })), []string{"deliver intent adopt"}, "adopt"},
 		{"an unread place is no step", want(), good(), seen(holding("", func(p *plan.Place) { *p = plan.Place{Unread: "403"} })), nil, ""},

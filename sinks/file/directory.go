@@ -200,7 +200,11 @@ func (d *directory) judge(files map[string]entry) (sinks.Held, string) {
 	}
 	chain, err := cert.ParseChain(full.data)
 	if err != nil {
-		return sinks.Held{}, fullchainName + ": " + err.Error()
+		var h sinks.Held
+		if chain := inOtherForm(full.data); chain != nil {
+			h = sinks.Hold(chain)
+		}
+		return h, fullchainName + ": " + err.Error()
 	}
 	h := sinks.Hold(chain)
 	key := files[keyName]

@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -19,7 +20,7 @@ func (combined) encode(b *cert.Bundle) ([]byte, error) { return b.CombinedPEM() 
 func (combined) decode(data []byte) (cert.Chain, string) {
 	chain, err := cert.ParseChain(data)
 	if err != nil {
-		return nil, err.Error()
+		return inOtherForm(data), err.Error()
 	}
 	key, err := cert.ParseKey(data)
 	switch {
@@ -30,6 +31,20 @@ func (combined) decode(data []byte) (cert.Chain, string) {
 	}
 	return chain, ""
 }
+
+// inOtherForm is the chain in data that is no PEM, or PEM where that is not
+// wanted: a certificate all the same, and perhaps not ours. nil if there is none.
+func inOtherForm(data []byte) cert.Chain {
+	if chain, err := cert.ParseChain(data); err == nil {
+		return chain
+	}
+	if certs, err := x509.ParseCertificates(data); err == nil && len(certs) > 0 {
+		return certs
+	}
+	return nil
+}
+
+func (combined) strange([]byte) bool { return false }
 
 func (combined) same(data []byte, b *cert.Bundle) bool {
 	want, err := b.CombinedPEM()
@@ -65,10 +80,19 @@ func (a archive) open(data []byte) (cert.Chain, cert.Fingerprint, string) {
 
 func (a archive) decode(data []byte) (cert.Chain, string) {
 	chain, key, why := a.open(data)
+	if chain == nil {
+		return inOtherForm(data), why
+	}
 	if why == "" && key != cert.SPKI(chain.Leaf().PublicKey) {
 		why = "the private key does not fit the certificate"
 	}
 	return chain, why
+}
+
+// strange: it is an archive, and our password does not open it.
+func (a archive) strange(data []byte) bool {
+	_, _, _, err := pkcs12.DecodeChain(data, a.password)
+	return errors.Is(err, pkcs12.ErrIncorrectPassword)
 }
 
 func (a archive) same(data []byte, b *cert.Bundle) bool {
