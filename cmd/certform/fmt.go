@@ -49,18 +49,20 @@ func (o *options) format(f fmtFlags, args []string) error {
 		return err
 	}
 	files, err := o.formattable(f, args)
-	if err != nil {
-		return err
+	broken := err != nil
+	if broken {
+		o.fail(err)
 	}
-	changed, broken := 0, false
+	changed := 0
 	for _, path := range files {
 		did, err := o.formatFile(f, path)
 		var code *codeError
 		switch {
-		case errors.As(err, &code):
-			broken = true // said already
 		case err != nil:
-			return err
+			broken = true
+			if !errors.As(err, &code) { // else it was said already
+				o.fail(err)
+			}
 		case did:
 			changed++
 		}
@@ -74,31 +76,36 @@ func (o *options) format(f fmtFlags, args []string) error {
 	return nil
 }
 
-// formattable are the files that are meant, each once.
+// formattable are the files that are meant, each once. An error is of those
+// that cannot be had; the others are there.
 func (o *options) formattable(f fmtFlags, args []string) ([]string, error) {
 	if len(args) == 0 {
 		args = []string{"."}
 	}
 	var out []string
+	var errs []error
 	for _, a := range args {
 		if !filepath.IsAbs(a) {
 			a = filepath.Join(o.dir, a)
 		}
 		info, err := os.Stat(a)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
 		if !info.IsDir() {
 			if !strings.HasSuffix(a, ".hcl") {
-				return nil, fmt.Errorf("%s: only files named *.hcl have a layout", a)
+				errs = append(errs, fmt.Errorf("%s: only files named *.hcl have a layout", a))
+				continue
 			}
 			out = append(out, a)
 			continue
 		}
-		err = filepath.WalkDir(a, func(path string, d fs.DirEntry, err error) error {
+		// Its errors are gathered.
+		_ = filepath.WalkDir(a, func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
-				return err
+				errs = append(errs, err)
 			case d.IsDir() && path != a && (!f.recursive || strings.HasPrefix(d.Name(), ".")):
 				return fs.SkipDir
 			case !d.IsDir() && strings.HasSuffix(path, ".hcl") && !strings.HasPrefix(d.Name(), "."):
@@ -106,12 +113,9 @@ func (o *options) formattable(f fmtFlags, args []string) ([]string, error) {
 			}
 			return nil
 		})
-		if err != nil {
-			return nil, err
-		}
 	}
 	slices.Sort(out)
-	return slices.Compact(out), nil
+	return slices.Compact(out), errors.Join(errs...)
 }
 
 // formatFile lays out one file and reports whether that changes it.
