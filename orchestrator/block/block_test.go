@@ -114,7 +114,7 @@ func TestMistakes(t *testing.T) {
 		{`mount = "x"`, `x.hcl:1,1-1: Missing required argument; The argument "path" is required`},
 		{`path = null`, `x.hcl:1,8-12: Missing required argument; The argument "path" is required, and its value is null.`},
 		{"path = \"p\"\nmuont = 1", `x.hcl:2,1-6: Unsupported argument; An argument named "muont" is not expected here. Did you mean "mount"?`},
-		{"path = [1]", `x.hcl:1,8-11: Wrong type of value; The argument "path" takes a string, and this is tuple`},
+		{"path = [1]", `x.hcl:1,8-11: Wrong type of value; The argument "path" takes a text, and this is a list`},
 		{`path = secret("env:T")`, `Secret in the wrong place; The argument "path" does not take a secret; here only these do: token.`},
 		{"path = \"p\"\nargv = [secret(\"env:T\")]", `x.hcl:2,8-25: Secret in the wrong place`},
 		{"path = \"p\"\ntags = { a = secret(\"env:T\") }", `x.hcl:2,8-31: Secret in the wrong place`},
@@ -131,7 +131,7 @@ func TestMistakes(t *testing.T) {
 		{"path = \"p\"\nsmall = 256", `The argument "small": the number is too large or too small.`},
 		{"path = \"p\"\nsmall = -1", `the number cannot be negative`},
 		{"path = \"p\"\nargv = [null]", `an element of the list is null`},
-		{"path = \"p\"\nport = true", `The argument "port" takes a number, and this is bool.`},
+		{"path = \"p\"\nport = true", `The argument "port" takes a number, and this is true or false.`},
 	} {
 		t.Run(c.src, func(t *testing.T) {
 			body, f := parse(t, c.src)

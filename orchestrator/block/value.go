@@ -1,6 +1,7 @@
 package block
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -111,10 +112,10 @@ func (b *Body) set(f *field, attr *hcl.Attribute, ctx *hcl.EvalContext, val cty.
 	if err != nil {
 		more := ""
 		if said := err.Error(); strings.Contains(said, ": ") { // of an element; of the whole it says the same again
-			more = ": " + said
+			more = ": " + strings.Replace(said, "string required", "a text is required", 1)
 		}
 		return s, false, fail("Wrong type of value", fmt.Sprintf(
-			"The argument %q takes a %s, and this is %s%s.", f.Name, f.Type, val.Type().FriendlyName(), more), false)
+			"The argument %q takes %s, and this is %s%s.", f.Name, cmp.Or(takes[f.Type], "a "+f.Type), What(val.Type()), more), false)
 	}
 	if !conv.IsWhollyKnown() {
 		return s, false, nil
@@ -123,6 +124,33 @@ func (b *Body) set(f *field, attr *hcl.Attribute, ctx *hcl.EvalContext, val cty.
 		return s, false, fail("Wrong value", fmt.Sprintf("The argument %q: %v.", f.Name, err), false)
 	}
 	return s, true, nil
+}
+
+// takes says to people what the types of arguments are.
+var takes = map[string]string{
+	"string": "a text", "number": "a number", "bool": "true or false", "duration": `a duration, such as "5m"`,
+	"list of string": "a list of texts", "map of string": "a map of texts",
+}
+
+// What says to people what a value of a type is.
+func What(t cty.Type) string {
+	switch {
+	case t == cty.String:
+		return "a text"
+	case t == cty.Number:
+		return "a number"
+	case t == cty.Bool:
+		return "true or false"
+	case HoldsSecret(t):
+		return "a secret"
+	case t.IsTupleType(), t.IsListType(), t.IsSetType():
+		return "a list"
+	case t.IsObjectType(), t.IsMapType():
+		return "a map"
+	case t == cty.DynamicPseudoType:
+		return "null"
+	}
+	return "a " + t.FriendlyName()
 }
 
 // secretMap reads an object or a map whose values are all secrets; ok is false

@@ -40,7 +40,7 @@ type certificateBlock struct {
 
 func (l *loader) readCertificates() {
 	schema := &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "names", Required: true}, {Name: "hosts"}, {Name: "sinks"}, {Name: "issuers"}}}
-	for _, d := range l.families["certificate"].list {
+	for _, d := range l.families["certificate"].all() {
 		body, diags := certificateShape.Read(d.body, d.block.DefRange, schema)
 		l.report.add("", diags...)
 		l.checkContent(body.Content(), place{each: d.forEach != nil})
@@ -76,7 +76,7 @@ func (l *loader) decodeCertificates(c *Config, defaults []referred) {
 		d := l.families["issuer"].list[0]
 		defaults = []referred{{d.instances[0], d.block.DefRange}}
 	}
-	for _, d := range l.families["certificate"].list {
+	for _, d := range l.families["certificate"].all() {
 		for _, i := range d.instances {
 			l.built = append(l.built, l.decodeCertificate(i, defaults))
 		}

@@ -30,7 +30,7 @@ func (l *loader) readDNS() {
 		names = append(names, k.Name)
 	}
 	shapes := map[string]*block.Shape{}
-	for _, d := range l.families["dns"].list {
+	for _, d := range l.families["dns"].all() {
 		k := l.dnsKinds[d.kind]
 		if k == nil {
 			l.unknownKind(d.block, names)
@@ -47,7 +47,7 @@ func (l *loader) readDNS() {
 }
 
 func (l *loader) decodeDNS(c *Config) {
-	for _, d := range l.families["dns"].list {
+	for _, d := range l.families["dns"].all() {
 		if d.dns == nil {
 			continue
 		}
@@ -154,7 +154,7 @@ type zoneBlock struct {
 func (l *loader) readZones() {
 	shape := block.ShapeOf(&zoneArgs{})
 	schema := &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "dns"}}}
-	for _, d := range l.families["zone"].list {
+	for _, d := range l.families["zone"].all() {
 		body, diags := shape.Read(d.body, d.block.DefRange, schema)
 		l.report.add("", diags...)
 		l.checkContent(body.Content(), place{each: d.forEach != nil})
@@ -163,7 +163,7 @@ func (l *loader) readZones() {
 }
 
 func (l *loader) decodeZones(c *Config) {
-	for _, d := range l.families["zone"].list {
+	for _, d := range l.families["zone"].all() {
 		for _, i := range d.instances {
 			z := l.decodeZone(i)
 			c.Zones = append(c.Zones, z.Zone)

@@ -105,7 +105,7 @@ func (l *loader) checkEndpoint(body *block.Body, args *endpointArgs, unknown []s
 		}
 		args.Address = address
 	}
-	if args.Port < 1 || args.Port > 65535 {
+	if !slices.Contains(unknown, "port") && (args.Port < 1 || args.Port > 65535) {
 		l.report.error(whose(), body.Range("port"), "Bad port", "A port is a number from 1 to 65535.")
 	}
 	if args.StartTLS != "" && !slices.Contains(startTLS, args.StartTLS) {

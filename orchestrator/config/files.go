@@ -149,8 +149,34 @@ func (l *loader) parse(path, name string) (*hcl.File, bool) {
 	}
 	l.files[name] = f
 	l.digest.file(l.dir, path, data)
+	diags = untilUnclosed(diags)
 	l.report.add("", diags...)
 	return f, !slices.ContainsFunc(diags, broken)
+}
+
+// untilUnclosed leaves out what the parser says behind a text that is not
+// closed: from there on it takes texts for what is between them, and has
+// something to say of every line to the end of the file.
+func untilUnclosed(diags hcl.Diagnostics) hcl.Diagnostics {
+	const lines = "Invalid multi-line string"
+	if !slices.ContainsFunc(diags, func(d *hcl.Diagnostic) bool { return d.Summary == lines }) {
+		return diags
+	}
+	var first *hcl.Diagnostic
+	for _, d := range diags {
+		switch d.Summary {
+		case lines, "Extra characters after interpolation expression", "Unclosed template interpolation sequence":
+			if first == nil || d.Subject.Start.Byte < first.Subject.Start.Byte {
+				first = d
+			}
+		}
+	}
+	if first.Summary == lines {
+		first.Detail = `The text that begins on this line does not end on it: its closing quote (") is missing. A text of several lines is written with \n, or as a heredoc (<<EOT).`
+	}
+	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool {
+		return d != first && d.Subject != nil && d.Subject.End.Byte > first.Subject.Start.Byte
+	})
 }
 
 // broken reports whether what is said of a file hides what else is in it. An

@@ -13,7 +13,7 @@ func Format(name string, src []byte) ([]byte, hcl.Diagnostics) {
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "File cannot be read", Detail: "It nests brackets too deep.", Subject: start(name).Ptr()}}
 	}
 	if _, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos); diags.HasErrors() {
-		return nil, diags
+		return nil, untilUnclosed(diags)
 	}
 	return hclwrite.Format(src), nil
 }

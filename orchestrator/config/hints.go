@@ -28,7 +28,11 @@ func suggest(given string, known []string) string {
 		if len(k)-len(given) > least || len(given)-len(k) > least {
 			continue
 		}
-		if d := levenshtein.Distance(given, k, nil); d < least {
+		d := levenshtein.Distance(given, k, nil)
+		if swapped(given, k) {
+			d = 1
+		}
+		if d < least {
 			best, least = k, d
 		}
 	}
@@ -41,6 +45,19 @@ func suggest(given string, known []string) string {
 		return fmt.Sprintf(" There is: %s.", strings.Join(known, ", "))
 	}
 	return ""
+}
+
+// swapped reports whether two letters that follow each other are all that
+// differs.
+func swapped(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	i := 0
+	for i < len(a) && a[i] == b[i] {
+		i++
+	}
+	return i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
 }
 
 // blockHints answer habits from Terraform and its like, by the name of a block

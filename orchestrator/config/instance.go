@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/certform/certform/orchestrator/block"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -77,7 +78,7 @@ func (l *loader) expand(d *declaration, v cty.Value, ctx *hcl.EvalContext) bool 
 	case v.IsNull():
 		return fail("Wrong for_each", takes+", and this is null. Use an empty list for none.")
 	case !v.CanIterateElements():
-		return fail("Wrong for_each", "%s, and this is %s.", takes, t.FriendlyName())
+		return fail("Wrong for_each", "%s, and this is %s.", takes, block.What(t))
 	}
 	object, is := d.forEach.Expr.(*hclsyntax.ObjectConsExpr)
 	equal := is && l.equalKeysOf(object, ctx)
@@ -96,7 +97,7 @@ func (l *loader) expand(d *declaration, v cty.Value, ctx *hcl.EvalContext) bool 
 				ok = fail("for_each is not known", "What for_each goes over must be known from the files and variables alone.")
 				continue
 			case err != nil || e.IsNull():
-				ok = fail("Wrong for_each", "%s; this list holds %s. A list of objects becomes a map by { for o in list : o.name => o }.", takes, e.Type().FriendlyName())
+				ok = fail("Wrong for_each", "%s; this list holds %s. A list of objects becomes a map by { for o in list : o.name => o }.", takes, block.What(e.Type()))
 				continue
 			}
 			k, e = text, text

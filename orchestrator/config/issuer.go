@@ -123,7 +123,7 @@ type issuerBlock struct {
 }
 
 func (l *loader) readIssuers() {
-	for _, d := range l.families["issuer"].list {
+	for _, d := range l.families["issuer"].all() {
 		k := l.kind(d.block, l.o.Issuers)
 		if k == nil {
 			continue
@@ -136,7 +136,7 @@ func (l *loader) readIssuers() {
 }
 
 func (l *loader) decodeIssuers(c *Config) {
-	for _, d := range l.families["issuer"].list {
+	for _, d := range l.families["issuer"].all() {
 		if d.issuer == nil {
 			continue
 		}
@@ -147,6 +147,9 @@ func (l *loader) decodeIssuers(c *Config) {
 				a.Directory, a.CA, a.CAA = ca.Directory, ca.Name, ca.CAA
 				d.issuer.ca = ca
 			}
+		}
+		if l.families["issuer"].index[d.address] != d {
+			continue
 		}
 		c.Issuers = append(c.Issuers, Issuer{Address: d.address, Kind: d.kind, Spec: spec, Range: d.block.DefRange})
 	}

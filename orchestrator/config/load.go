@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/certform/certform/providers"
 	"github.com/certform/certform/sinks"
@@ -28,6 +29,7 @@ type loader struct {
 
 	vars       map[string]*variable
 	locals     map[string]*node
+	twins      []*node            // locals with the name of another
 	families   map[string]*family // sink, dns, zone, issuer, certificate
 	settings   []*settingsBlock
 	missing    map[string]cty.Value // roots and names that are referred to and do not exist
@@ -45,7 +47,11 @@ type family struct {
 	labels int // 2: kind and name, 1: name
 	list   []*declaration
 	index  map[string]*declaration // by address
+	twins  []*declaration          // with the address of another: nothing but their mistakes counts
 }
+
+// all are those in which mistakes are looked for.
+func (f *family) all() []*declaration { return slices.Concat(f.list, f.twins) }
 
 // declaration is one block that has an address.
 type declaration struct {
@@ -176,12 +182,15 @@ func (l *loader) declareBlock(b *hcl.Block, dir *directory) {
 	}
 	if old := f.index[d.address]; old != nil {
 		l.duplicate(b.DefRange, f.name, d.address, old.block.DefRange)
-		return
 	}
 	if f.name != "issuer" {
 		content, rest, diags := b.Body.PartialContent(forEachSchema)
 		l.report.add("", diags...)
 		d.forEach, d.body = content.Attributes["for_each"], rest
+	}
+	if f.index[d.address] != nil {
+		f.twins = append(f.twins, d)
+		return
 	}
 	f.index[d.address] = d
 	f.list = append(f.list, d)
@@ -197,6 +206,7 @@ func (l *loader) declareLocals(b *hcl.Block, d *directory) {
 				first, second = second, first
 			}
 			l.duplicate(second, "local", "local."+name, first)
+			l.twins = append(l.twins, &node{name: "local." + name, at: a.Range, expr: a.Expr, dir: d})
 			continue
 		}
 		l.locals[name] = &node{name: "local." + name, at: a.Range, expr: a.Expr, dir: d}
@@ -204,7 +214,7 @@ func (l *loader) declareLocals(b *hcl.Block, d *directory) {
 }
 
 func (l *loader) duplicate(at hcl.Range, what, address string, first hcl.Range) {
-	l.report.error("", at, "Duplicate "+what, "There is another %s at %s. Each has one name.", address, first)
+	l.report.error("", at, "Duplicate "+what, "There is another %s, on %s line %d. Each has one name.", address, first.Filename, first.Start.Line)
 }
 
 var (

@@ -317,3 +317,19 @@ func TestHabits(t *testing.T) {
 		})
 	}
 }
+
+// What one mistake hides of others, and what one says more than once.
+func TestOneByOne(t *testing.T) {
+	run(t, []mistake{
+		{name: "a file that is broken hides no swapped letters", hcl: aSink + "certificate \"a\" {\n  names = [\"a.example.com\"]\n  sinks = [sink.file.wbe, \"sink.file.web\"]\n}\n", more: map[string]string{"x.hcl": "}\n"}, want: []string{"main.hcl:6 Unknown reference", "main.hcl:6 Wrong reference", "x.hcl:1 Argument or block definition required"}, says: `There is no sink.file.wbe. Did you mean sink.file.web?`},
+		{name: "what has the name of another has its own mistakes told", hcl: aSink + "certificate \"a\" {\n  names = [\"a.example.com\"]\n  sinks = [sink.file.web]\n}\ncertificate \"a\" {\n  for_each = local.nobody\n  names = [var.undefined, local.nope]\n  labels = [1]\n  snks = []\n}\nsink \"file\" \"web\" {\n  combined = \"x-${certificate.nmae}\"\n  wave = \"first\"\n  endpoint \"x\" {\n    within = \"5 minutes\"\n  }\n}\nlocals {\n  one = 1\n}\nlocals {\n  one = local.neither\n}\ndns \"cloudflare\" \"main\" {\n  api_token = secret(\"env:T\")\n}\ndns \"cloudflare\" \"main\" {\n  api_tokn = 1\n}\nzone \"x.example\" {}\nzone \"x.example\" {\n  max_wait = \"long\"\n}\n", want: []string{"main.hcl:10 Unknown reference", "main.hcl:10 Unknown reference", "main.hcl:11 Wrong type of value", "main.hcl:12 Unsupported argument", "main.hcl:14 Duplicate sink", "main.hcl:15 Unsupported attribute", "main.hcl:16 Wrong type of value", "main.hcl:17 Extraneous label for endpoint", "main.hcl:18 Wrong value", "main.hcl:25 Duplicate local", "main.hcl:25 Unknown reference", "main.hcl:30 Duplicate dns", "main.hcl:31 Unsupported argument", "main.hcl:34 Duplicate zone", "main.hcl:35 Wrong value", "main.hcl:8 Duplicate certificate", "main.hcl:9 Unknown reference"}},
+		{name: "a label of an endpoint hides nothing in it", hcl: "sink \"pull\" \"p\" {\n  endpoint \"x\" {\n    within = \"5 minutes\"\n    port = 0\n  }\n}\n", want: []string{"main.hcl:2 Extraneous label for endpoint", "main.hcl:3 Wrong value", "main.hcl:4 Bad port"}},
+		{name: "a port that is no number is one mistake", hcl: "sink \"file\" \"p\" {\n  directory = \"/x\"\n  endpoint {\n    port = \"https\"\n  }\n}\n", want: []string{"main.hcl:4 Wrong type of value"}, says: `takes a number, and this is a text.`},
+		{name: "one word for what is not a list", hcl: "certificate \"a\" {\n  names = \"a.example.com\"\n  labels = [\"x\"]\n  sinks = []\n}\nsink \"file\" \"p\" {\n  directory = \"/x\"\n  reload = \"x\"\n}\n", want: []string{"main.hcl:2 Wrong type of value", "main.hcl:3 Wrong type of value", "main.hcl:8 Wrong type of value"}, says: `The argument "reload" takes a list of texts, and this is a text.`, not: `tuple`},
+		{name: "a certificate is not referred to", hcl: "certificate \"a\" {\n  names = [\"a.example.com\"]\n  sinks = []\n}\ncertificate \"b\" {\n  names = certificate.a.names\n  sinks = []\n}\n", want: []string{"main.hcl:6 Unknown reference"}, says: `A certificate block is referred to by nothing.`},
+		{name: "a variable where there is none", hcl: "certificate \"a\" {\n  names = [var.domain]\n  sinks = []\n}\n", want: []string{"main.hcl:2 Unknown reference"}, says: `no variable is declared here.`, not: `There are none`},
+		{name: "a text without its end", hcl: "locals {\n  a = \"x\n  b = \"y\"\n  c = [\n    \"z\",\n  ]\n}\n", want: []string{"main.hcl:2 Invalid multi-line string"}, says: `its closing quote (") is missing`},
+		{name: "an interpolation without its end", hcl: "locals {\n  a = \"${local.b\"\n  b = \"y\"\n  c = [\"z\"]\n  d = \"$${x}\"\n}\n", want: []string{"main.hcl:2 Unclosed template interpolation sequence"}},
+		{name: "the mistakes before a text without its end", hcl: "locals {\n  a = \n  b = \"y\n  c = [\"z\"]\n}\n", want: []string{"main.hcl:2 Invalid expression", "main.hcl:3 Invalid multi-line string"}},
+	})
+}

@@ -101,6 +101,11 @@ func (l *loader) checkTraversal(t hcl.Traversal, p place) bool {
 	case "var":
 		if first != "" && l.vars[first] == nil {
 			l.dangling = append(l.dangling, dangling{root: root, first: first})
+			if len(l.vars) == 0 && !l.incomplete {
+				l.report.error("", at, "Unknown reference", "There is no var.%s: no variable is declared here. variable %q {} declares one. What only saves writing is a local (locals { %s = ... }, then local.%s), and a secret is secret(\"env:NAME\").",
+					first, first, first, first)
+				return false
+			}
 			unknown("var."+first, func() []string { return prefixed("var.", slices.Collect(maps.Keys(l.vars))) })
 			return false
 		}
@@ -143,6 +148,10 @@ func (l *loader) checkTraversal(t hcl.Traversal, p place) bool {
 	case "certificate":
 		if p.certificate {
 			return true
+		}
+		if l.families["certificate"].index["certificate."+first] != nil {
+			l.report.error("", at, "Unknown reference", "A certificate block is referred to by nothing. What several blocks have in common, such as names, is a local.")
+			return false
 		}
 		detail := "certificate is the certificate that a sink is evaluated for, and exists only inside a sink."
 		if p.inForEach {
@@ -269,5 +278,5 @@ func (l *loader) flatten(whose, argument, family string, v cty.Value, at hcl.Ran
 		}
 		return out, ok
 	}
-	return wrong("%s takes references, as in %s.KIND.NAME, and this is %s.", argument, family, t.FriendlyName())
+	return wrong("%s takes references, as in %s.KIND.NAME, and this is %s.", argument, family, block.What(t))
 }

@@ -46,11 +46,19 @@ func (l *loader) resolveAll() {
 			l.resolve(d.node, nil)
 		}
 	}
+	for _, n := range l.twins {
+		l.resolve(n, nil)
+	}
 	for _, name := range slices.Sorted(maps.Keys(l.locals)) {
 		l.checkComparisons(l.locals[name].expr)
 	}
 	for _, f := range l.families {
-		for _, d := range f.list {
+		for _, d := range f.twins {
+			if d.forEach != nil {
+				l.checkReferences(d.forEach.Expr, place{inForEach: true})
+			}
+		}
+		for _, d := range f.all() {
 			if d.forEach != nil {
 				l.checkComparisons(d.forEach.Expr)
 			}

@@ -53,7 +53,7 @@ func (l *loader) readSinks() {
 	shapes := map[string]*block.Shape{}
 	schema := frameShape.Schema()
 	schema.Blocks = []hcl.BlockHeaderSchema{{Type: "endpoint"}}
-	for _, d := range l.families["sink"].list {
+	for _, d := range l.families["sink"].all() {
 		p := place{each: d.forEach != nil, certificate: true}
 		k := l.sinkKinds[d.kind]
 		if k == nil {
@@ -67,7 +67,7 @@ func (l *loader) readSinks() {
 		l.report.add("", diags...)
 		l.checkContent(body.Content(), p)
 		d.sink = &sinkBlock{kind: k, spec: split(body), frame: split(frameShape.Pick(body.Content(), d.block.DefRange)), broken: diags.HasErrors()}
-		for _, b := range body.Content().Blocks {
+		for _, b := range append(body.Content().Blocks, labelled(d.body, diags)...) {
 			d.sink.endpoints = append(d.sink.endpoints, l.readEndpoint(b, p))
 		}
 		if k.Blind && len(d.sink.endpoints) == 0 {
@@ -75,6 +75,16 @@ func (l *loader) readSinks() {
 				"A sink of kind %s cannot be looked into, so nothing would show that it holds what it should: add an endpoint block that says who serves the certificate.", k.Name)
 		}
 	}
+}
+
+// labelled are endpoint blocks with a label: that they have one was told, and
+// what is wrong in them is told too.
+func labelled(body hcl.Body, diags hcl.Diagnostics) hcl.Blocks {
+	if !slices.ContainsFunc(diags, func(d *hcl.Diagnostic) bool { return d.Summary == "Extraneous label for endpoint" }) {
+		return nil
+	}
+	content, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "endpoint", LabelNames: []string{"label"}}}})
+	return content.Blocks
 }
 
 // sinkInstance is a sink instance with everything decoded that does not vary
@@ -97,7 +107,7 @@ var unknownCertificate = cty.UnknownVal(cty.Object(map[string]cty.Type{
 }))
 
 func (l *loader) decodeSinks() {
-	for _, d := range l.families["sink"].list {
+	for _, d := range l.families["sink"].all() {
 		if d.sink == nil {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/certform/certform/orchestrator/block"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -40,7 +41,7 @@ func (l *loader) texts(whose, argument string, e hcl.Expression, ctx *hcl.EvalCo
 	}
 	t := v.Type()
 	if !t.IsTupleType() && !t.IsListType() && !t.IsSetType() {
-		l.report.error(whose, e.Range(), "Wrong type of value", "%s takes a list of texts, and this is %s.", argument, t.FriendlyName())
+		l.report.error(whose, e.Range(), "Wrong type of value", "%s takes a list of texts, and this is %s.", argument, block.What(t))
 		return nil
 	}
 	out := make([]located, 0, v.LengthInt())
@@ -62,7 +63,7 @@ func (l *loader) element(whose, argument string, v cty.Value, at hcl.Range) (loc
 	case v.IsNull():
 		l.report.error(whose, at, "Wrong type of value", "An element of %s is null.", argument)
 	case err != nil:
-		l.report.error(whose, at, "Wrong type of value", "%s takes a list of texts, and an element of it is %s: %v.", argument, v.Type().FriendlyName(), err)
+		l.report.error(whose, at, "Wrong type of value", "%s takes a list of texts, and an element of it is %s.", argument, block.What(v.Type()))
 	default:
 		return located{text.AsString(), at}, true
 	}
