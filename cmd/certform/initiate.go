@@ -17,6 +17,7 @@ import (
 	"github.com/certform/certform/orchestrator/cert"
 	"github.com/certform/certform/orchestrator/config"
 	"github.com/certform/certform/orchestrator/event"
+	"github.com/certform/certform/sinks/file"
 	"github.com/spf13/cobra"
 )
 
@@ -147,7 +148,7 @@ func (o *options) questions(a answers) (answers, error) {
 		{"email", "   Where may it write to? An e-mail address, or nothing", "", &a.email, checkEmail},
 		{"dns", fmt.Sprintf("2. What is your DNS hosted by? As cloudflare, route53, powerdns, or rfc2136 for a server of your own; certform providers lists all %d", len(providerKinds())), "", &a.dns, checkProvider},
 		{"name", "3. The first name to get a certificate for, as example.com or *.example.com", "", &a.name, checkName},
-		{"directory", "4. The directory where its files must be", "tls", &a.directory, func(string) error { return nil }},
+		{"directory", "4. The directory where its files must be", "tls", &a.directory, checkDirectory},
 	}
 	asks := o.asks()
 	in := bufio.NewReader(o.in)
@@ -195,6 +196,13 @@ func checkEmail(s string) error {
 	}
 	if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
 		return errors.New("it is not one plain address, as ops@example.com")
+	}
+	return nil
+}
+
+func checkDirectory(path string) error {
+	if problems := (&file.Spec{Directory: path}).Check(); len(problems) > 0 {
+		return errors.New(problems[0].Detail)
 	}
 	return nil
 }

@@ -212,6 +212,9 @@ func TestCheck(t *testing.T) {
 		{"mode lets everybody read", file.Spec{Combined: "/d", Mode: "0644"}, "mode"},
 		{"mode keeps the owner out", file.Spec{Combined: "/d", Mode: "0040"}, "mode"},
 		{"root", file.Spec{Directory: "/"}, "directory"},
+		{"heredoc", file.Spec{Directory: "/etc/nginx\n"}, "directory"},
+		{"home", file.Spec{Combined: "~/site.pem"}, "combined"},
+		{"a name with a tilde", file.Spec{Combined: "/d/~site.pem"}, "none"},
 		{"no program", file.Spec{Directory: "/d", Reload: []string{"", "x"}}, "reload"},
 	} {
 		bad := c.spec.Check()

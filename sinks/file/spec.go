@@ -29,11 +29,14 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/certform/certform/orchestrator/block"
 	"github.com/certform/certform/orchestrator/world"
@@ -101,8 +104,15 @@ func (s *Spec) Check() []block.Problem {
 		wrong(given[1], "Two ways to write", fmt.Sprintf("A file sink writes one thing, and this one has %s and %s. Write a second sink block and list both in the certificate.", given[0], given[1]))
 	default:
 		arg, path := s.way()
+		written := cmp.Or(s.Directory, s.Combined, s.PKCS12)
 		if path == filepath.Dir(path) {
 			wrong(arg, "Not a path that can be replaced", fmt.Sprintf("%q is a root directory. Name something in it.", path))
+		}
+		switch {
+		case strings.ContainsFunc(path, unicode.IsControl):
+			wrong(arg, "Not a path", fmt.Sprintf("%q has a line break or another control character in it; a heredoc ends with one. Write the path in quotes.", path))
+		case strings.HasPrefix(written, "~"):
+			wrong(arg, "Not a path", fmt.Sprintf("%q begins with ~, which only a shell knows. Write the path in full.", written))
 		}
 	}
 	switch {

@@ -34,6 +34,10 @@ func (r *run) settle(batch []*Turn) {
 	}
 	if err := r.once(failed); err != nil {
 		for _, t := range failed {
+			if t.err.Error() == err.Error() {
+				t.err = fmt.Errorf("%w; the same with what was there before", t.err)
+				continue
+			}
 			t.err = fmt.Errorf("%w; and with what was there before: %w", t.err, err)
 		}
 	}
