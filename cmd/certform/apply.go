@@ -40,7 +40,13 @@ func applyCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply [PLAN]",
 		Short: "Make the world as the configuration says, until every endpoint serves it",
-		Args:  cobra.MaximumNArgs(1),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return world.Hint(fmt.Errorf("%s takes one saved plan, and %q is another argument", c.CommandPath(), args[1]),
+					"another directory is said by -chdir=DIR")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				for _, name := range []string{"target", "replace", "upkeep", "expect"} {

@@ -44,7 +44,7 @@ func validateCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the configuration, reaching nothing",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := o.load()
 			if o.json {
@@ -81,7 +81,7 @@ func versionCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE:  func(c *cobra.Command, args []string) error { return o.version() },
 	}
 }

@@ -32,7 +32,7 @@ func demoCommand(o *options) *cobra.Command {
 		Use:   "demo",
 		Short: "Show the whole of it on this machine: a CA, a DNS server and an endpoint of its own",
 		Long:  "Start an ACME CA, a DNS server and an HTTPS endpoint in this process, on loopback;\nwrite a configuration for them; validate, plan and apply it as you would; show the\nhandshake that proves the result, and that a second plan is empty.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.json {
 				return errors.New("the demo is for people to read: it has no -json")

@@ -25,7 +25,7 @@ func doctorCommand(o *options) *cobra.Command {
 		Use:   "doctor",
 		Short: "Look whether the DNS hosts and CAs can be used: credentials, zones, rights, clocks",
 		Long:  "Look whether the DNS hosts and CAs can be used: credentials, zones, rights, clocks. With\n-write a TXT value is added at _acme-challenge.certform-doctor of each zone, seen at every\nserver, and removed. Exit 0 if all is well, 1 if it could not begin to look, 2 if something\nis wrong.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := o.load()
 			if err != nil {

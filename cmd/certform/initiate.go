@@ -32,7 +32,7 @@ func initCommand(o *options) *cobra.Command {
 		Use:   "init",
 		Short: "Write a first configuration, and make the state and the age identity",
 		Long:  "Write a commented configuration to begin with, and make the state and the age identity.\nOn a terminal it asks for what the flags do not say. Nothing that exists is overwritten:\nwhere a configuration is, only what is missing of the others is made. It is never\nrequired: the first apply makes what is missing.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.initiate(c.Context(), a)
 		},
@@ -137,7 +137,7 @@ func writeNew(path, text string) error {
 type question struct {
 	flag, ask, fallback string
 	into                *string
-	check               func(string) error
+	check               func(string) (answer string, err error)
 }
 
 // questions asks on a terminal for what the flags did not say, and insists on
@@ -154,30 +154,31 @@ func (o *options) questions(a answers) (answers, error) {
 	in := bufio.NewReader(o.in)
 	var missing []string
 	for _, q := range list {
-		given := *q.into != ""
+		given, ask := *q.into != "", q.ask
 		for !given && asks {
 			hint := ""
 			if q.fallback != "" {
 				hint = " [" + q.fallback + "]"
 			}
-			fmt.Fprintf(o.errs, "%s%s: ", o.paint(bold, q.ask), hint)
+			fmt.Fprintf(o.errs, "%s%s: ", o.paint(bold, ask), hint)
 			answer, err := in.ReadString('\n')
 			if err != nil {
 				return a, errors.New("nobody answered; nothing was written")
 			}
-			*q.into = cmp.Or(strings.TrimSpace(answer), q.fallback)
-			err = q.check(*q.into)
+			*q.into, err = q.check(cmp.Or(strings.TrimSpace(answer), q.fallback))
 			if err == nil {
 				break
 			}
 			fmt.Fprintf(o.errs, "   %v\n", err)
+			ask = "   Again"
 		}
 		if *q.into == "" && q.fallback != "" {
 			*q.into = q.fallback
 		}
-		err := q.check(*q.into)
+		answer, err := q.check(*q.into)
 		switch {
 		case err == nil:
+			*q.into = answer
 		case !given:
 			missing = append(missing, "-"+q.flag)
 		default:
@@ -190,41 +191,47 @@ func (o *options) questions(a answers) (answers, error) {
 	return a, nil
 }
 
-func checkEmail(s string) error {
+func checkEmail(s string) (string, error) {
 	if s == "" {
-		return nil
+		return s, nil
 	}
 	if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
-		return errors.New("it is not one plain address, as ops@example.com")
+		return s, errors.New("it is not one plain address, as ops@example.com")
 	}
-	return nil
+	return s, nil
 }
 
-func checkDirectory(path string) error {
+func checkDirectory(path string) (string, error) {
 	if problems := (&file.Spec{Directory: path}).Check(); len(problems) > 0 {
-		return errors.New(problems[0].Detail)
+		return path, errors.New(problems[0].Detail)
 	}
-	return nil
+	return path, nil
 }
 
-func checkCA(s string) error {
-	if slices.Contains(knownCAs(), s) || strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") {
-		return nil
+func checkCA(s string) (string, error) {
+	if name := strings.ToLower(s); slices.Contains(knownCAs(), name) {
+		return name, nil
 	}
-	return fmt.Errorf("it is neither a URL nor one of %s", strings.Join(knownCAs(), ", "))
+	if strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") {
+		return s, nil
+	}
+	return s, fmt.Errorf("it is neither a URL nor one of %s", strings.Join(knownCAs(), ", "))
 }
 
-func checkProvider(s string) error {
-	if slices.Contains(providerNames(), s) {
-		return nil
+func checkProvider(s string) (string, error) {
+	if name := strings.ToLower(s); slices.Contains(providerNames(), name) {
+		return name, nil
 	}
 	if s == "" {
-		return errors.New("say one; webhook and exec are for a host that is not among them")
+		return s, errors.New("say one; webhook and exec are for a host that is not among them")
 	}
-	return fmt.Errorf("there is no DNS provider %q here; %s", s, meant(s, providerCatalogue(), "certform providers lists them; webhook and exec are for any other"))
+	return s, fmt.Errorf("there is no DNS provider %q here; %s", s, meant(s, providerCatalogue(), "certform providers lists them; webhook and exec are for any other"))
 }
 
-func checkName(s string) error {
+func checkName(s string) (string, error) {
+	if strings.ContainsAny(s, ",; ") {
+		return s, errors.New("one name is enough here; more go into names in the file")
+	}
 	_, err := cert.ParseDNS(s)
-	return err
+	return s, err
 }

@@ -124,6 +124,8 @@ func command(o *options) *cobra.Command {
 	}
 	root.Flags().BoolVar(&tell, "version", false, "print the version")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		// With one dash, as they are written here and in help.
+		err = errors.New(strings.NewReplacer(" --", " -", "\"--", "\"-", ", --", ", -").Replace(err.Error()))
 		return world.Hint(err, fmt.Sprintf("run \"%s -help\" for its flags", c.CommandPath()))
 	})
 	f := root.PersistentFlags()
@@ -180,6 +182,23 @@ func knownCommand(c *cobra.Command, args []string) error {
 		return world.Hint(err, "did you mean "+strings.Join(near, " or ")+"?")
 	}
 	return world.Hint(err, c.CommandPath()+" -help lists them")
+}
+
+// noArguments refuses what a command that reads a configuration does not take;
+// people who mean another directory say it as for other tools.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%s takes no arguments, and %q is one", c.CommandPath(), args[0])
+	hint := c.CommandPath() + " -help lists its flags"
+	if c.Flags().Lookup("var") != nil {
+		hint = "another directory is said by -chdir=DIR"
+		if c.Flags().Lookup("target") != nil {
+			hint += ", certificates by -target=ADDRESS"
+		}
+	}
+	return world.Hint(err, hint)
 }
 
 // options are the flags that every command knows, and the streams.

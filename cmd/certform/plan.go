@@ -13,6 +13,7 @@ import (
 	"github.com/certform/certform/orchestrator/event"
 	"github.com/certform/certform/orchestrator/plan"
 	"github.com/certform/certform/orchestrator/state"
+	"github.com/certform/certform/orchestrator/world"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 )
@@ -49,7 +50,7 @@ func planCommand(o *options) *cobra.Command {
 		Use:   "plan",
 		Short: "Show what differs between the configuration and the world",
 		Long:  "Show what differs between the configuration and the world. It writes nothing, takes no lock,\nand needs neither the age identity nor the CA.\n\nIt exits 3, as apply would, if a certificate cannot be issued as things are; the rest of the\nplan is good. A secret that is not there is a warning here.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			cfg, err := o.load()
@@ -198,7 +199,11 @@ func savePlan(path string, p *plan.Plan) error {
 func readPlan(path string) (*plan.Plan, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the plan: %w", err)
+		err = fmt.Errorf("read the plan: %w", err)
+		if info, no := os.Stat(path); no == nil && info.IsDir() {
+			err = world.Hint(err, "the directory of a configuration is said by -chdir="+quote(path))
+		}
+		return nil, err
 	}
 	var p plan.Plan
 	if err := json.Unmarshal(data, &p); err != nil {

@@ -39,7 +39,7 @@ func runCommand(o *options) *cobra.Command {
 		Use:   "run",
 		Short: "Keep the world as the configuration says: renewals, retries and drift, until stopped",
 		Long:  "Keep the world as the configuration says, until stopped. SIGHUP reloads the configuration\n(a bad one is refused and the old one stays); SIGTERM ends within ten seconds, with all\nrecords saved. Several processes on one state share the work.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.keep(c.Context(), interval, canary, listen)
 		},

@@ -21,7 +21,7 @@ func statusCommand(o *options) *cobra.Command {
 		Use:   "status",
 		Short: "Show what is remembered of each certificate, and what its endpoints serve",
 		Long:  "Show what the state remembers of each certificate, and what its endpoints serve now.\nIt writes nothing and needs no right to write.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := o.load()
 			if err != nil {

@@ -16,7 +16,7 @@ func verifyCommand(o *options) *cobra.Command {
 		Use:   "verify",
 		Short: "Look at every endpoint now: does each address serve the live certificate?",
 		Long:  "Look at every endpoint now, at every address that its name resolves to here. Exit 0 if all\nserve the live certificate, 3 if one does not. It writes nothing.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := o.load()
 			if err != nil {
