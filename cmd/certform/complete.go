@@ -12,12 +12,12 @@ import (
 // completions say what may stand where a shell asks what goes on: values of
 // flags, and no file names where none is read.
 func completions(o *options, root *cobra.Command) {
-	values := map[string]func() []string{
-		"upkeep": func() []string {
+	values := map[string]func(word string) []string{
+		"upkeep": func(string) []string {
 			return []string{"exclude\tleft to run", "include\tbeside the rest", "only\tand nothing else"}
 		},
-		"dns":     func() []string { return choices(providerCatalogue()) },
-		"ca":      knownCAs,
+		"dns":     func(string) []string { return choices(providerCatalogue()) },
+		"ca":      func(string) []string { return knownCAs() },
 		"target":  o.labels,
 		"replace": o.labels,
 	}
@@ -25,8 +25,8 @@ func completions(o *options, root *cobra.Command) {
 		for name, list := range values {
 			if c.Flags().Lookup(name) != nil {
 				// It fails only for a flag that is not there.
-				_ = c.RegisterFlagCompletionFunc(name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-					return list(), cobra.ShellCompDirectiveNoFileComp
+				_ = c.RegisterFlagCompletionFunc(name, func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+					return list(word), cobra.ShellCompDirectiveNoFileComp
 				})
 			}
 		}
@@ -52,17 +52,31 @@ func choices(all []kind) []string {
 	return out
 }
 
-// labels are those of the certificates, as -target takes them; none where the
-// configuration cannot be read.
-func (o *options) labels() []string {
+// mostInstances is how many instances of a block are offered before the word
+// says which block is meant.
+const mostInstances = 20
+
+// labels are those of the certificates, as -target takes them, and their
+// instances; none where the configuration cannot be read. A key stands without
+// quotes, which no shell inserts well, and is left out where it needs them.
+func (o *options) labels(word string) []string {
 	cfg, _ := o.read()
 	if cfg == nil {
 		return nil
 	}
 	var out []string
+	instances := map[string][]string{}
 	for _, c := range cfg.Certificates {
-		address, _, _ := strings.Cut(c.Address, "[")
-		out = append(out, address)
+		block, key, several := strings.Cut(c.Address, "[")
+		out = append(out, block)
+		if key = strings.Trim(key, `"]`); several && quote(key) == key {
+			instances[block] = append(instances[block], block+"["+key+"]")
+		}
+	}
+	for block, all := range instances {
+		if len(all) <= mostInstances || strings.HasPrefix(word, block+"[") {
+			out = append(out, all...)
+		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

@@ -3,17 +3,22 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/certform/certform/orchestrator/plan"
 )
 
 // matches reports whether an address is meant by a -target pattern: the
-// address itself, a block with all its instances, or a pattern in which *
+// address itself, with or without the quotes that a shell would take for its
+// own, a block with all its instances, or a pattern in which *
 // stands for any text. "certificate." may be left out.
 func matches(pattern, address string) bool {
 	if !strings.HasPrefix(pattern, "certificate.") {
 		pattern = "certificate." + pattern
+	}
+	if block, key, ok := strings.Cut(pattern, "["); ok && strings.HasSuffix(key, "]") && !strings.HasPrefix(key, `"`) {
+		pattern = block + "[" + strconv.Quote(strings.TrimSuffix(key, "]")) + "]"
 	}
 	if !strings.Contains(pattern, "*") {
 		return address == pattern || strings.HasPrefix(address, pattern+"[")
