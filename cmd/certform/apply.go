@@ -525,7 +525,7 @@ func (s *session) needs(ctx context.Context, p *plan.Plan) (refs map[string]stri
 }
 
 // errInterrupted is the cause of a context that a second interrupt ended.
-var errInterrupted error = cutOff("interrupted twice")
+var errInterrupted error = cutOff("broken off at the second interrupt; the next run goes on from here")
 
 // cutOff is why everything under way had to end at once: a cancellation, and no
 // fault of what was being done.

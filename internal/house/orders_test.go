@@ -15,6 +15,7 @@ import (
 	"github.com/certform/certform/internal/house"
 	"github.com/certform/certform/orchestrator/apply"
 	"github.com/certform/certform/orchestrator/cert"
+	"github.com/certform/certform/orchestrator/event"
 	"github.com/certform/certform/orchestrator/plan"
 )
 
@@ -42,13 +43,27 @@ func TestTwinsGoOneAfterTheOther(t *testing.T) {
 				return nil
 			}
 		})
-		if r := run(t, h); r.Code() != 0 {
-			t.Errorf("%+v", r.Outcomes)
+		p, err := h.Start(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := p.Apply(); err != nil || r.Code() != 0 {
+			t.Errorf("%v %+v", err, r.Outcomes)
+		}
+		p.End()
+		waited := 0
+		for _, e := range p.Events {
+			if e.Kind == event.Waiting && strings.Contains(e.Note, "for the same names") {
+				waited++
+			}
+		}
+		if waited != 2 {
+			t.Errorf("%d say that they wait for a twin", waited)
 		}
 		if orders, certs := h.CA.Counts()["orders"], len(h.CA.Issued()); orders != 3 || certs != 3 || most.Load() != 1 {
 			t.Errorf("%d orders, %d certificates, %d at a time", orders, certs, most.Load())
 		}
-		p, err := h.Start(0)
+		p, err = h.Start(0)
 		defer p.End()
 		if err != nil {
 			t.Fatal(err)

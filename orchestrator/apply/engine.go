@@ -236,7 +236,6 @@ var errStopped = errors.New("stopped before it was done; the next run goes on fr
 // One makes one certificate right and says what became of it.
 func (e *Engine) One(ctx context.Context, job Job) Outcome {
 	say, out, began := e.Say.For(job.Want.Address), &Outcome{Address: job.Want.Address}, time.Now()
-	say(event.Event{Kind: event.Began, Note: firstWhy(job.Item)})
 	e.try(ctx, &job, say, out)
 	out.tell(ctx, say, began)
 	return *out
@@ -245,10 +244,12 @@ func (e *Engine) One(ctx context.Context, job Job) Outcome {
 // try does a certificate's job, and waits for another runner that holds it.
 func (e *Engine) try(ctx context.Context, job *Job, say event.Listener, out *Outcome) {
 	began, said, forestalled := time.Now(), false, 0
+	// Not before it is known to be ours to work on: what is left alone was not begun.
+	begun := sync.OnceFunc(func() { say(event.Event{Kind: event.Began, Note: firstWhy(job.Item)}) })
 	for {
 		now := *job
 		out.Status = ""
-		out.Err = e.one(ctx, &now, say, out)
+		out.Err = e.one(ctx, &now, begun, say, out)
 		var held *heldError
 		if errors.As(out.Err, &held) && held.forestalled && forestalled < forestalledMost {
 			forestalled++
@@ -279,7 +280,9 @@ func (out *Outcome) tell(ctx context.Context, say event.Listener, began time.Tim
 		out.Status = Stale
 	case errors.As(out.Err, &held):
 		out.Status = Held
-	case errors.Is(out.Err, errStopped), ctx.Err() != nil:
+	case ctx.Err() != nil:
+		out.Status, out.Err = Interrupted, brokenOff(ctx, out.Err)
+	case errors.Is(out.Err, errStopped):
 		out.Status = Interrupted
 	default:
 		if out.Status == "" {
@@ -298,6 +301,27 @@ func (out *Outcome) tell(ctx context.Context, say event.Listener, began time.Tim
 	say(ev)
 }
 
+// brokenOff is err of a ctx that ended: why, once, and what went wrong besides.
+func brokenOff(ctx context.Context, err error) error {
+	why := context.Cause(ctx)
+	if why == context.Canceled { // nobody said why
+		why = errStopped
+	}
+	all := []error{why}
+	var walk func(error)
+	walk = func(err error) {
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, err := range several.Unwrap() {
+				walk(err)
+			}
+		} else if !errors.Is(err, context.Canceled) && !errors.Is(err, errStopped) {
+			all = append(all, err)
+		}
+	}
+	walk(err)
+	return errors.Join(all...)
+}
+
 func firstWhy(it *plan.Item) string {
 	if it == nil || len(it.Steps) == 0 {
 		return ""
@@ -312,7 +336,7 @@ const forestalledMost = 3
 // errStale says that a certificate moved on since the plan was saved.
 var errStale = errors.New("it has changed since the plan was made; plan again")
 
-func (e *Engine) one(ctx context.Context, job *Job, say event.Listener, out *Outcome) error {
+func (e *Engine) one(ctx context.Context, job *Job, begun func(), say event.Listener, out *Outcome) error {
 	if e.stopping() {
 		return errStopped
 	}
@@ -327,6 +351,7 @@ func (e *Engine) one(ctx context.Context, job *Job, say event.Listener, out *Out
 	if done, err := e.settled(ctx, j, job); done || err != nil {
 		return err
 	}
+	begun()
 	err = e.work(ctx, j, job, say, out)
 	var held *heldError
 	switch {
@@ -450,7 +475,7 @@ func sleep(ctx context.Context, stop <-chan struct{}, d time.Duration) error {
 
 // lock makes certificates with the same account and the same names order one
 // after the other: the CA may hand back the same order and TXT value.
-func (e *Engine) lock(ctx context.Context, key string) (unlock func(), err error) {
+func (e *Engine) lock(ctx context.Context, key string, say event.Listener) (unlock func(), err error) {
 	e.mu.Lock()
 	if e.locks == nil {
 		e.locks = map[string]chan struct{}{}
@@ -461,6 +486,12 @@ func (e *Engine) lock(ctx context.Context, key string) (unlock func(), err error
 		e.locks[key] = l
 	}
 	e.mu.Unlock()
+	select {
+	case l <- struct{}{}:
+		return func() { <-l }, nil
+	default:
+		say(event.Event{Kind: event.Waiting, Note: "another certificate for the same names is ordered first"})
+	}
 	select {
 	case l <- struct{}{}:
 		return func() { <-l }, nil

@@ -140,7 +140,7 @@ func (j *journal) failed(want *plan.Want, issuer string, err error) {
 
 // orderFrom orders at one issuer, making a lost order anew.
 func (e *Engine) orderFrom(ctx context.Context, j *journal, want *plan.Want, order *plan.Step, wanted *plan.Issuer, issuer issue.Issuer, fallback bool, say event.Listener) (*cert.Bundle, error) {
-	unlock, err := e.lock(ctx, issuer.Account()+"\x00"+strings.Join(want.Sorted(), " "))
+	unlock, err := e.lock(ctx, issuer.Account()+"\x00"+strings.Join(want.Sorted(), " "), say)
 	if err != nil {
 		return nil, err
 	}
