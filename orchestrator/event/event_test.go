@@ -40,7 +40,7 @@ func TestWords(t *testing.T) {
 		{event.Event{Kind: event.Cleaned, N: 1, Zone: "example.com"}, "zone example.com: 1 TXT value removed"},
 		{event.Event{Kind: event.Cleaned, N: 2}, "2 TXT values removed"},
 		{event.Event{Kind: event.Retrying, Provider: "dns.a.b", Time: noon, Until: noon.Add(time.Minute)}, "dns.a.b: failed, again at 12:01:00"},
-		{event.Event{Kind: event.Retrying, Place: "sink.a.b", Time: noon, Until: noon.Add(24 * time.Hour)}, "sink.a.b: failed, again at 2026-11-24 12:00:00"},
+		{event.Event{Kind: event.Retrying, Place: "sink.a.b", Time: noon, Until: noon.Add(24 * time.Hour)}, "sink.a.b: failed, run tries it again at 2026-11-24 12:00:00"},
 		{event.Event{Kind: event.Done, Took: 1540 * time.Millisecond}, "done (1.5 s)"},
 		{event.Event{Kind: event.Done, Took: 40 * time.Millisecond}, "done"},
 		{event.Event{Kind: event.Issued, Leaf: "abc", NotAfter: noon}, "issued, sha256 abc, until 2026-11-23 12:00 UTC"},

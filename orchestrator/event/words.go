@@ -76,10 +76,11 @@ func (e Event) phrase(loc *time.Location) string {
 		return "done, but TXT values are left"
 	case Retrying:
 		// It is about a place, or about a zone's provider.
-		what := e.Place
-		if what == "" {
-			what = e.Provider
+		if e.Place != "" {
+			// What runs on tries again; an apply ends here.
+			return e.Place + ": failed" + strings.Replace(e.again(loc), "again", "run tries it again", 1)
 		}
+		what := e.Provider
 		if what != "" {
 			what += ": "
 		}
