@@ -273,7 +273,7 @@ certificate "site" {
 	d.apply()
 	d.atRest()
 	config(deaf)
-	d.want(0, "plan").says(t, "[::1]:"+deaf+") does not answer")
+	d.want(0, "plan", "-replace=site").says(t, "[::1]:"+deaf+") does not answer")
 }
 
 // A secondary that lags behind its primary is waited for: a CA that asks it

@@ -19,7 +19,8 @@ import (
 // user's, speaks to it.
 func startProgram(t *testing.T, d *desk) *dnsHost {
 	s := rig.BIND(t, rig.BINDConfig{Zones: []string{hostZone}})
-	s.Add(t, hostZone, "_acme-challenge."+hostZone+". 300 IN TXT "+foreignTXT)
+	// Its TTL is ours: a program need not know that a set has one TTL.
+	s.Add(t, hostZone, "_acme-challenge."+hostZone+". 60 IN TXT "+foreignTXT)
 	w := townAt(t, s.Nameserver, hostZone)
 	d.env = append(d.env, "PROGRAM_KEY="+s.TSIG.Secret)
 	return &dnsHost{w: w, read: func() []string { return w.zone(hostZone) }, block: fmt.Sprintf(`dns "exec" "h" {
