@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // Reloads of one service are gathered: many certificates are not many reloads,
@@ -43,6 +47,43 @@ certificate "h" {
 		if !strings.Contains(used, fmt.Sprintf("%x\n", leaf.SerialNumber)) {
 			t.Errorf("h-%d was switched after the last reload", i)
 		}
+	}
+	d.atRest()
+}
+
+// An interrupt of a terminal is heard by all of the foreground's group. The
+// first is a request to certform, and no reload is cut off by it.
+func TestInterruptLeavesTheReload(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, "break.test")
+	d := newDesk(t)
+	d.config(w.config(d), fmt.Sprintf(`sink "file" "web" {
+  directory = "tls"
+  reload    = %s
+}
+certificate "site" {
+  names = ["break.test"]
+  sinks = [sink.file.web]
+}
+`, argv(self, servicesName, "gate", d.path("tls"), d.path("loaded"), d.path("gate"))))
+	apply := d.start("apply", "-auto-approve")
+	until(t, 30*time.Second, "the reload runs", func() error {
+		_, err := os.Stat(d.path("gate.passed"))
+		return err
+	})
+	must(t, syscall.Kill(-apply.cmd.Process.Pid, syscall.SIGINT))
+	until(t, 30*time.Second, "it is heard", func() error {
+		if !strings.Contains(apply.err.String(), "Interrupt again") {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	d.write("gate.open", "")
+	if r := apply.wait(); strings.Contains(r.String(), "signal") {
+		t.Errorf("the reload was cut off: %s", r)
+	}
+	if leaf, loaded := leafIn(t, d.path("tls")), leafOf(t, d.path("loaded")); !leaf.Equal(loaded) {
+		t.Errorf("it uses %s", loaded.SerialNumber)
 	}
 	d.atRest()
 }

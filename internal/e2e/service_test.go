@@ -79,12 +79,12 @@ func gate(from, to, name string) error {
 	f.Close()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for range tick.C {
+	for began := time.Now(); time.Since(began) < 2*patience; <-tick.C {
 		if _, err := os.Stat(name + ".open"); err == nil {
 			return load(from, to)
 		}
 	}
-	return nil
+	return errors.New("nobody opened the gate")
 }
 
 // locked writes a file by one rename and adds a line to its log. It holds a

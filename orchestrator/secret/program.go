@@ -23,6 +23,7 @@ func (r *Resolver) runProgram(ctx context.Context, argv []string) ([]byte, error
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	cmd := exec.CommandContext(running, argv[0], argv[1:]...)
+	world.OwnGroup(cmd)
 	cmd.Dir = r.dir
 	cmd.WaitDelay = 2 * time.Second // for children that keep the pipes open
 	out := capped{full: stop}

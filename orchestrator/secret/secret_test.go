@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -189,19 +191,35 @@ func TestExec(t *testing.T) {
 // A program that does not end is stopped, and what it said is told.
 func TestExecStopped(t *testing.T) {
 	r, dir := resolver(t, nil)
-	write(t, filepath.Join(dir, "wait"), "#!/bin/sh\necho waiting for a password >&2\ntouch begun\nexec sleep 600\n", 0o755)
+	write(t, filepath.Join(dir, "wait"), "#!/bin/sh\necho waiting for a password >&2\nsleep 60 >alive &\nwait\n", 0o755)
+	alive := filepath.Join(dir, "alive")
+	if err := exec.Command("mkfifo", alive).Run(); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
 	go func() {
 		defer cancel()
-		for ctx.Err() == nil {
-			if _, err := os.Stat(filepath.Join(dir, "begun")); err == nil {
-				return
-			}
+		child, err := os.Open(alive) // when the child has opened it, too
+		if err != nil {
+			ended <- err
+			return
 		}
+		defer child.Close()
+		cancel()
+		if err := child.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			ended <- err
+			return
+		}
+		_, err = child.Read(make([]byte, 1))
+		ended <- err
 	}()
 	_, err := r.Resolve(ctx, "exec:./wait")
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "waiting for a password") {
 		t.Errorf("%v", err)
+	}
+	if err := <-ended; err != io.EOF {
+		t.Errorf("what it started lives: %v", err)
 	}
 }
 

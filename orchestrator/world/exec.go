@@ -3,6 +3,7 @@ package world
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -13,21 +14,25 @@ import (
 const outputLimit = 4 << 10
 
 // Run runs a program without a shell and waits for it; ctx ends it with all that
-// it began. An interrupt of the terminal does not reach it: it is for us, who
-// finish the phase under way. The output (both streams, the last 4 KiB, without
-// secrets) is returned also with an error, and the error quotes it.
+// it began. What it leaves behind when it ends by itself goes on: it may be the
+// service that was to be started. An interrupt of the terminal does not reach it:
+// it is for us, who finish the phase under way. The output (both streams, the
+// last 4 KiB, without secrets) is returned also with an error, and the error
+// quotes it.
 func (w *World) Run(ctx context.Context, argv []string) ([]byte, error) {
 	if w.Exec != nil {
 		return w.Exec(ctx, argv)
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.WaitDelay = 2 * time.Second
-	ownGroup(cmd)
-	cmd.Cancel = func() error { return killGroup(cmd) }
+	OwnGroup(cmd)
+	cmd.WaitDelay = 2 * time.Second // for children that keep the output open
 	out, err := cmd.CombinedOutput()
 	out = []byte(w.Hide(string(out))) // before it is cut: half a secret is not recognised
 	if len(out) > outputLimit {
 		out = out[len(out)-outputLimit:]
+	}
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it ended well, and left a child
 	}
 	if err != nil {
 		if ctx.Err() != nil {

@@ -50,3 +50,11 @@ func TestRunIsAGroupOfItsOwn(t *testing.T) {
 		t.Errorf("it is in the group of somebody else: %q, %v", out, err)
 	}
 }
+
+// A program that ends well and leaves a child has done what it should.
+func TestRunLeavesAChild(t *testing.T) {
+	out, err := (&world.World{}).Run(t.Context(), []string{"/bin/sh", "-c", "echo started; sleep 4 &"})
+	if err != nil || string(out) != "started\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}

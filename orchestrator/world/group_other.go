@@ -4,7 +4,7 @@ package world
 
 import "os/exec"
 
-// ownGroup does nothing: there are no process groups here.
-func ownGroup(*exec.Cmd) {}
+// OwnGroup does nothing: there are no process groups here.
+func OwnGroup(*exec.Cmd) {}
 
 func killGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }

@@ -43,8 +43,7 @@ func (w *World) Ask(ctx context.Context, p Program) (answer, said []byte, err er
 	out := answerWriter{full: stop}
 	var words lastWriter
 	cmd.Stdout, cmd.Stderr = &out, &words
-	ownGroup(cmd)
-	cmd.Cancel = func() error { return killGroup(cmd) }
+	OwnGroup(cmd)
 	if err := cmd.Start(); err != nil {
 		err = fmt.Errorf("run %s: %w", p.Argv[0], err)
 		if errors.Is(err, exec.ErrNotFound) {
