@@ -93,7 +93,7 @@ type workStatus struct {
 type placeStatus struct {
 	ID     string           `json:"id"`
 	Leaf   cert.Fingerprint `json:"leaf_sha256,omitempty"` // what it held when we last finished there
-	Holds  string           `json:"holds"`                 // current, earlier, nothing, itself
+	Holds  string           `json:"holds"`                 // current, earlier, nothing, itself, unknown
 	Proven bool             `json:"proven,omitempty"`
 	Wanted bool             `json:"configured"`
 	Tries  *triesStatus     `json:"tries,omitempty"`
@@ -248,6 +248,8 @@ func placesOf(w plan.Want, rec *state.Record) []placeStatus {
 		case passive:
 			p.Holds = "itself"
 		case p.Leaf == "":
+		case target != nil && p.Leaf == target.Leaf && line.Putting != "":
+			p.Holds = "unknown" // a repair that was put back, or cut off
 		case target != nil && p.Leaf == target.Leaf:
 			p.Holds, p.Proven = "current", line.Proven == p.Leaf
 		default:

@@ -145,6 +145,8 @@ func (v *statusView) place(p placeStatus) {
 		if p.Proven {
 			what += ", and was seen to serve it"
 		}
+	case "unknown":
+		what, colour = "held it, and its last delivery did not come to a good end", yellow
 	case "earlier":
 		what, colour = "holds an earlier certificate", yellow
 	case "nothing":
