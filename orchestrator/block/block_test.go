@@ -131,6 +131,7 @@ func TestMistakes(t *testing.T) {
 		{"path = \"p\"\nsmall = 256", `The argument "small": the number is too large or too small.`},
 		{"path = \"p\"\nsmall = -1", `the number cannot be negative`},
 		{"path = \"p\"\nargv = [null]", `an element of the list is null`},
+		{"path = \"p\"\ntags = { a = [1] }", `takes a map of texts, and this is a map: element "a": a text is required.`},
 		{"path = \"p\"\nport = true", `The argument "port" takes a number, and this is true or false.`},
 	} {
 		t.Run(c.src, func(t *testing.T) {

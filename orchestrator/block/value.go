@@ -112,6 +112,7 @@ func (b *Body) set(f *field, attr *hcl.Attribute, ctx *hcl.EvalContext, val cty.
 	if err != nil {
 		more := ""
 		if said := err.Error(); strings.Contains(said, ": ") { // of an element; of the whole it says the same again
+			said, _, _ = strings.Cut(said, ", but have ")
 			more = ": " + strings.Replace(said, "string required", "a text is required", 1)
 		}
 		return s, false, fail("Wrong type of value", fmt.Sprintf(
