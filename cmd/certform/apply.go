@@ -129,6 +129,11 @@ func (o *options) review(ctx context.Context, cfg *config.Config, f applyFlags, 
 		if err := s.stale(file, saved); err != nil {
 			return nil, plan.Facts{}, err
 		}
+		if !slices.ContainsFunc(saved.Items, open) {
+			o.note("No changes: there is nothing to do in the plan.")
+			o.nothingDone()
+			return nil, plan.Facts{}, nil
+		}
 		return saved, plan.Facts{}, s.secrets(ctx, saved)
 	}
 	facts, err := s.facts(ctx, f.plan)
@@ -356,6 +361,10 @@ func (s *session) sawUpkeep(ctx context.Context, f applyFlags) {
 	}
 }
 
+// open reports whether an item is something to do. What could not be looked at
+// is looked at again: nothing is done before it was seen to be.
+func open(it *plan.Item) bool { return it.Changes() || len(it.Errors) > 0 || it.Unread() }
+
 // jobsOf are the plan's certificates with what was seen of them: those with
 // something to do, and those of which a place could not be looked at, for
 // which nobody can say that they are done. For a saved plan: its certificates
@@ -377,9 +386,6 @@ func jobsOf(s *session, facts plan.Facts, now, saved *plan.Plan) []apply.Job {
 		}
 		jobs = append(jobs, apply.Job{Want: w, Item: it, Seen: facts.Seen[it.Address], Basis: basis})
 	}
-	// What could not be looked at is looked at again: nothing is done before it
-	// was seen to be.
-	open := func(it *plan.Item) bool { return it.Changes() || len(it.Errors) > 0 || it.Unread() }
 	if saved == nil {
 		for _, it := range now.Items {
 			if open(it) {
