@@ -204,6 +204,7 @@ func (d *directory) judge(files map[string]entry) (sinks.Held, string) {
 		if chain := inOtherForm(full.data); chain != nil {
 			h = sinks.Hold(chain)
 		}
+		h.Strange = h.Leaf == "" && isArchive(full.data)
 		return h, fullchainName + ": " + err.Error()
 	}
 	h := sinks.Hold(chain)

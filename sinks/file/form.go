@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 
@@ -44,7 +45,16 @@ func inOtherForm(data []byte) cert.Chain {
 	return nil
 }
 
-func (combined) strange([]byte) bool { return false }
+// isArchive reports whether data is a whole PKCS #12 archive, whoever can open
+// it: it is somebody's, though it cannot be read here.
+func isArchive(data []byte) bool {
+	begin := []byte{0x02, 0x01, 0x03, 0x30} // its version, 3, and what is in it
+	var whole asn1.RawValue
+	if _, err := asn1.Unmarshal(data, &whole); err != nil {
+		return bytes.HasPrefix(data, append([]byte{0x30, 0x80}, begin...)) // BER without a length
+	}
+	return bytes.HasPrefix(whole.Bytes, begin)
+}
 
 func (combined) same(data []byte, b *cert.Bundle) bool {
 	want, err := b.CombinedPEM()
@@ -87,12 +97,6 @@ func (a archive) decode(data []byte) (cert.Chain, string) {
 		why = "the private key does not fit the certificate"
 	}
 	return chain, why
-}
-
-// strange: it is an archive, and our password does not open it.
-func (a archive) strange(data []byte) bool {
-	_, _, _, err := pkcs12.DecodeChain(data, a.password)
-	return errors.Is(err, pkcs12.ErrIncorrectPassword)
 }
 
 func (a archive) same(data []byte, b *cert.Bundle) bool {

@@ -23,8 +23,6 @@ type form interface {
 	// decode gives the chain, and why the file is not usable. The chain is nil
 	// when there is none.
 	decode(data []byte) (chain cert.Chain, why string)
-	// strange reports whether it is somebody's though it cannot be decoded.
-	strange(data []byte) bool
 	same(data []byte, b *cert.Bundle) bool
 }
 
@@ -94,7 +92,7 @@ func (s *single) look() (sinks.Held, error) {
 	if why == "" {
 		why = s.own.wrong(filepath.Base(path), info, s.own.mode)
 	}
-	h.Strange = chain == nil && s.form.strange(data)
+	h.Strange = chain == nil && isArchive(data)
 	sum := sha256.Sum256(data)
 	h.Rev, h.Broken = hex.EncodeToString(sum[:]), why
 	return h, nil

@@ -28,7 +28,7 @@ var rows = []struct {
 	{"no mixture", "a reader never sees the chain of one bundle with the key of another", noMixture},
 	{"stale", "a place that changed since it was looked at is ErrChanged and stays as it is", stale},
 	{"stale nothing", "a place that was empty and is not any more is ErrChanged", staleNothing},
-	{"foreign", "what somebody else put is seen, and replaced when it was seen", foreign},
+	{"foreign", "what somebody else put is seen, and replaced only when it was seen", foreign},
 	{"cancelled", "a cancelled context leaves the old bundle", cancelled},
 	{"activation", "a Put over a place that holds the bundle but was not seen to use it activates it again", activation},
 	{"two places", "two places of one kind do not touch each other", twoPlaces},
@@ -212,6 +212,14 @@ func foreign(t *testing.T, p *probe, ca *CA) {
 	h := p.look()
 	if !h.Matches(theirs.Chain) {
 		t.Fatalf("observe sees %q, want %s", h.Leaf, theirs.Leaf())
+	}
+	if h.Rev != "" {
+		if _, err := p.try(t.Context(), p.b.Spec(p.name), ours, sinks.Held{}); !errors.Is(err, sinks.ErrChanged) {
+			t.Fatalf("put over what came unseen gave %v, want ErrChanged", err)
+		}
+		if h = p.look(); !h.Matches(theirs.Chain) {
+			t.Fatalf("what came unseen was written over: the place holds %q", h.Leaf)
+		}
 	}
 	p.put(ours, h)
 	was := p.holds(ours)
