@@ -120,6 +120,9 @@ func (o *options) formattable(f fmtFlags, args []string) ([]string, error) {
 
 // formatFile lays out one file and reports whether that changes it.
 func (o *options) formatFile(f fmtFlags, path string) (changed bool, err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return false, fmt.Errorf("%s is no regular file", relative(path)) // a pipe would be waited for
+	}
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return false, err
