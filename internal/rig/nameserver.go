@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -154,6 +157,12 @@ func (n *Nameserver) ask(ctx context.Context, m *dns.Msg, signed bool) (*dns.Msg
 		c.TsigSecret = map[string]string{n.TSIG.Name: n.TSIG.Secret}
 	}
 	r, _, err := c.ExchangeContext(ctx, m, n.Addr)
+	for try := 0; try < 3 && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)); try++ {
+		// NSD ends the process that it was connected to when it takes a transfer
+		// over. What is asked or changed twice is the same twice.
+		time.Sleep(100 * time.Millisecond)
+		r, _, err = c.ExchangeContext(ctx, m, n.Addr)
+	}
 	return r, err
 }
 
