@@ -500,7 +500,7 @@ func TestTheCAIsObeyedByTheNextRun(t *testing.T) {
 		}
 		failed(1, "exact set of identifiers")
 		time.Sleep(time.Hour)
-		failed(1, "it asked to be left alone until 2000-01-01 03:00")
+		failed(1, "is not asked again before 2000-01-01 03:00")
 		h.Wants[0].Names[0].Value = "other.example.com"
 		failed(2, "exact set of identifiers")
 		full.Store(false)

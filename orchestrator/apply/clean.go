@@ -36,6 +36,7 @@ func (e *Engine) cleaning(ctx context.Context, j *journal, values []state.Value,
 	c := &cleanup{e: e, say: say, values: slices.Clone(values), over: make(chan struct{}), cancel: cancel}
 	go func() {
 		defer close(c.over)
+		defer cancel()
 		for todo := providerValues(c.values); ; {
 			c.left = e.Zones.Clean(guarded, todo)
 			stood := errors.Is(context.Cause(guarded), ErrNotOwner)

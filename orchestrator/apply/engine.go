@@ -310,7 +310,8 @@ func brokenOff(ctx context.Context, err error) error {
 	all := []error{why}
 	var walk func(error)
 	walk = func(err error) {
-		if several, ok := err.(interface{ Unwrap() []error }); ok {
+		// A list of errors, and not one that wraps several in words of its own.
+		if several, ok := err.(interface{ Unwrap() []error }); ok && errors.Join(several.Unwrap()...).Error() == err.Error() {
 			for _, err := range several.Unwrap() {
 				walk(err)
 			}

@@ -69,16 +69,17 @@ func fellBack(say event.Listener, issuer *plan.Issuer, errs []error) {
 
 // waiting is why no issuer may be asked.
 type waiting struct {
-	until time.Time // the first of their Retry-Afters, zero if nobody gave one
-	said  string    // with it
+	until  time.Time // the first of their Retry-Afters, zero if nobody gave one
+	issuer string    // whose it is
+	said   string    // with it
 }
 
 func (w *waiting) err() error {
 	if w.until.IsZero() {
 		return errors.New("its issuers are left alone for a while, after failures")
 	}
-	return world.At(fmt.Errorf("not asked again: it asked to be left alone until %s, when it failed with: %s",
-		w.until.UTC().Format("2006-01-02 15:04:05 MST"), w.said), w.until)
+	return world.At(fmt.Errorf("%s is not asked again before %s, as it was told to wait when it failed: %s",
+		w.issuer, w.until.UTC().Format("2006-01-02 15:04:05 MST"), w.said), w.until)
 }
 
 // mayAsk reports whether the i-th issuer may be asked now, and notes for how
@@ -94,7 +95,7 @@ func (e *Engine) mayAsk(j *journal, want *plan.Want, i int, w *waiting) bool {
 	}
 	if t.Asked.After(now) {
 		if w.until.IsZero() || t.Asked.Before(w.until) {
-			w.until, w.said = t.Asked, t.Why
+			w.until, w.issuer, w.said = t.Asked, want.Issuers[i].Address, t.Why
 		}
 		return false
 	}

@@ -104,7 +104,7 @@ type proof struct {
 	of    map[string]acme.Authorization // by value; answered ones are taken out
 }
 
-// proof reads what is still pending. An error is final for the order.
+// proof reads what is still pending.
 func (s *session) proof(ctx context.Context, w *state.Work, o *acme.Order, authzs []acme.Authorization) (*proof, error) {
 	if authzs == nil {
 		var err error

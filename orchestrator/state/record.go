@@ -146,8 +146,8 @@ type Tries struct {
 	First time.Time `json:"first"`
 	Next  time.Time `json:"next"`
 	Why   string    `json:"why"` // the last error, shortened, without secrets
-	// Asked is until when a CA asked to be left alone (Retry-After), zero if it
-	// did not: nobody may ask before, whoever calls.
+	// Asked is until when the CA, or a DNS host on the way, asked to be left alone
+	// (Retry-After), zero if nobody did: nobody may ask before, whoever calls.
 	Asked time.Time `json:"asked,omitzero"`
 	// Names is what could not be issued, sorted: other names are another matter.
 	Names []string `json:"names,omitempty"`

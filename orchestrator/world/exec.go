@@ -26,8 +26,11 @@ func (w *World) Run(ctx context.Context, argv []string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	OwnGroup(cmd)
 	cmd.WaitDelay = 2 * time.Second // for children that keep the output open
-	out, err := cmd.CombinedOutput()
-	out = []byte(w.Hide(string(out))) // before it is cut: half a secret is not recognised
+	var said lastWriter
+	cmd.Stdout, cmd.Stderr = &said, &said
+	err := cmd.Run()
+	// Before it is cut: half a secret is not recognised.
+	out := []byte(w.Hide(string(said.b)))
 	if len(out) > outputLimit {
 		out = out[len(out)-outputLimit:]
 	}

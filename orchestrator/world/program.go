@@ -18,7 +18,7 @@ type Program struct {
 
 const (
 	answerLimit = 64 << 20 // bytes of a program's standard output
-	wordsLimit  = 64 << 10 // bytes of its standard error that are kept, from its end
+	wordsLimit  = 64 << 10 // bytes of what it says otherwise that are kept, from its end
 )
 
 // Ask runs a program and waits for it. ctx ends it with everything that it

@@ -382,7 +382,7 @@ func (p *provider) once(ctx context.Context, network, server string, m *dns.Msg,
 	}
 	for {
 		r, err := conn.ReadMsg()
-		p.dated(server, r, asked)
+		p.dated(server, r, err, asked)
 		switch {
 		case r == nil || err != nil && r.IsTsig() == nil:
 			if ctx.Err() != nil {
@@ -403,11 +403,14 @@ func (p *provider) once(ctx context.Context, network, server string, m *dns.Msg,
 // dated tells what a signed answer says of the server's clock: the time of its
 // signature, or, where it refused ours for its time, the other data (RFC 8945,
 // sections 5.2.3 and 5.3).
-func (p *provider) dated(server string, r *dns.Msg, asked time.Time) {
+func (p *provider) dated(server string, r *dns.Msg, err error, asked time.Time) {
 	if p.w.Dated == nil || r == nil || r.IsTsig() == nil {
 		return
 	}
 	t := r.IsTsig()
+	if err != nil && t.Error != dns.RcodeBadTime {
+		return // perhaps it is somebody else's answer
+	}
 	seconds := int64(t.TimeSigned)
 	if t.Error == dns.RcodeBadTime {
 		other, err := strconv.ParseInt(t.OtherData, 16, 64)
