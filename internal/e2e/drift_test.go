@@ -279,7 +279,7 @@ certificate "site" {
 	// The reload is lost: nobody looks, and the program does nothing.
 	config([]string{"true"}, "")
 	d.apply("-replace=site")
-	if now := rig.Leaf(t, nginx.Addr, "www.nginx.test"); !now.Equal(first) {
+	if now := rig.Leaf(t, nginx.Addr, "www.nginx.test"); now.Equal(leafIn(t, d.path("tls"))) {
 		t.Fatal("nginx serves the new one without a reload")
 	}
 	config(nginx.ReloadCommand(), shown)
